@@ -1,0 +1,48 @@
+"""The families of errors a caller can act on; every message says what is wrong, with what, and what to do."""
+
+from __future__ import annotations
+
+
+class RefuteError(Exception):
+    """Base of every error that is meant for a person to read."""
+
+
+class InvalidProgram(RefuteError):
+    """A program breaks a rule of the protocol (sections 3.1 to 3.5).
+
+    Attributes:
+        rule: the rule's name, the same as the contract's error where the chain checks it too.
+    """
+
+    def __init__(self, rule: str, detail: str) -> None:
+        super().__init__(f"{rule}: {detail}")
+        self.rule = rule
+        self.detail = detail
+
+
+class InvalidInput(RefuteError):
+    """An input does not have the form that the program asks for."""
+
+
+class UnsupportedModule(RefuteError):
+    """The compiler met a torch operator it cannot express exactly."""
+
+
+class CorruptModel(RefuteError):
+    """A model folder is missing, unreadable, or its bytes do not hash to its id."""
+
+
+class IllegalMove(RefuteError):
+    """A move breaks a rule of the dispute; the position is unchanged.
+
+    Attributes:
+        rule: the rule's name, the same as the contract's error.
+    """
+
+    def __init__(self, rule: str, detail: str = "") -> None:
+        super().__init__(f"{rule}: {detail}" if detail else rule)
+        self.rule = rule
+
+
+class InexactBackend(RefuteError):
+    """No matmul backend on this machine passes the exactness self-test."""
