@@ -19,7 +19,8 @@ _BLOCK = 64
 _CHUNK_START, _CHUNK_END, _PARENT, _ROOT = 1, 2, 4, 8
 
 _IV = np.array(
-    (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19), np.uint32
+    (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19),
+    np.uint32,
 )
 _PERMUTATION = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
 _COLUMNS_AND_DIAGONALS = (
@@ -59,7 +60,9 @@ def _rotate(x: Words, bits: int) -> Words:
     return (x >> np.uint32(bits)) | (x << np.uint32(32 - bits))
 
 
-def _compress(chaining: Words, block: Words, counter: NDArray[np.uint64], length: Words, flags: Words) -> Words:
+def _compress(
+    chaining: Words, block: Words, counter: NDArray[np.uint64], length: Words, flags: Words
+) -> Words:
     """The first eight output words for each row: chaining [n, 8], block [n, 16], the rest [n]."""
     n = len(block)
     state = [np.ascontiguousarray(chaining[:, i]) for i in range(8)]
@@ -121,7 +124,9 @@ def _parent(left: bytes, right: bytes, flags: int) -> bytes:
     block = np.frombuffer(left + right, "<u4").reshape(1, 16)
     one = np.ones(1, np.uint32)
     return (
-        _compress(_IV.reshape(1, 8), block, np.zeros(1, np.uint64), one * np.uint32(_BLOCK), one * np.uint32(flags))
+        _compress(
+            _IV.reshape(1, 8), block, np.zeros(1, np.uint64), one * np.uint32(_BLOCK), one * np.uint32(flags)
+        )
         .astype("<u4")
         .tobytes()
     )

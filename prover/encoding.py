@@ -42,7 +42,9 @@ class Reader:
     def take(self, count: int) -> bytes:
         part = self.data[self.at : self.at + count]
         if len(part) != count:
-            raise InvalidProgram("RecordTruncated", f"{len(self.data)} bytes, at least {self.at + count} needed")
+            raise InvalidProgram(
+                "RecordTruncated", f"{len(self.data)} bytes, at least {self.at + count} needed"
+            )
         self.at += count
         return part
 
@@ -85,7 +87,14 @@ def encode_operand(operand: Operand) -> bytes:
             source = _CHECKPOINT
         case ResultRef(index):
             source = _RESULT
-    head = _u(source, 1) + _u(operand.dtype, 1) + _u(operand.numel, 8) + _u(index, 4) + _u(slot, 1) + _u(slots, 1)
+    head = (
+        _u(source, 1)
+        + _u(operand.dtype, 1)
+        + _u(operand.numel, 8)
+        + _u(index, 4)
+        + _u(slot, 1)
+        + _u(slots, 1)
+    )
     return head + root + _u(operand.offset, 8) + b"".join(_i(s, 8) for s in operand.strides)
 
 
@@ -115,7 +124,9 @@ def _decode_source(reader: Reader, source: int) -> tuple[DType, int, TensorRef]:
     dtype, numel = reader.dtype(), reader.unsigned(8)
     index, slot, slots = reader.unsigned(4), reader.unsigned(1), reader.unsigned(1)
     if source != _CHECKPOINT and (slot or slots):
-        raise InvalidProgram("UnusedFieldNotZero", f"slot {slot} of {slots} in an operand that is no checkpoint")
+        raise InvalidProgram(
+            "UnusedFieldNotZero", f"slot {slot} of {slots} in an operand that is no checkpoint"
+        )
     match source:
         case 1:
             return dtype, numel, InputRef(index)
@@ -127,7 +138,9 @@ def _decode_source(reader: Reader, source: int) -> tuple[DType, int, TensorRef]:
             return dtype, numel, CheckpointRef(index, slot, slots)
         case 4:
             return dtype, numel, ResultRef(index)
-    raise InvalidProgram("UnknownSource", f"code {source}; 0 to 4 are immediate, input, weight, checkpoint, operator")
+    raise InvalidProgram(
+        "UnknownSource", f"code {source}; 0 to 4 are immediate, input, weight, checkpoint, operator"
+    )
 
 
 def decode_operator(record: bytes) -> Operator:

@@ -1,0 +1,150 @@
+"""Every move of a dispute, one frozen class each; fields in the order of the contract's arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prover.game.position import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One chunk of an operand's tensor with what binds it to the claim (protocol, section 7.4)."""
+
+    chunk: bytes = b""
+    chunk_path: tuple[bytes, ...] = ()
+    root: bytes = bytes(32)
+    root_path: tuple[bytes, ...] = ()
+    posted: bytes = b""
+
+
+EMPTY = Opening()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTrace:
+    nodes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PickTrace:
+    nodes: tuple[bytes, ...]
+    child: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLayer:
+    """The layer record with its path, and the tensor roots of all its operators. Must be the executor's own."""
+
+    record: bytes
+    path: tuple[bytes, ...]
+    roots: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PickOperator:
+    roots: tuple[bytes, ...]
+    operator: int
+    record: bytes
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTensor:
+    nodes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PickTensor:
+    nodes: tuple[bytes, ...]
+    child: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChunk:
+    chunk: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PickElement:
+    """Element number `item` of the opened chunk."""
+
+    record: bytes
+    chunk: bytes
+    item: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTerms:
+    """Packed partial values of the sub-ranges, and the openings of m and c. Must be the executor's own."""
+
+    record: bytes
+    values: bytes
+    finish: tuple[Opening, Opening]
+
+
+@dataclass(frozen=True, slots=True)
+class PickTerms:
+    record: bytes
+    values: bytes
+    choice: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    record: bytes
+    operands: tuple[Opening, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefuteProgram:
+    """An operator record of the disputed layer that breaks a rule of the protocol."""
+
+    operator: int
+    record: bytes
+    path: tuple[bytes, ...]
+
+
+Move = (
+    OpenTrace
+    | PickTrace
+    | OpenLayer
+    | PickOperator
+    | OpenTensor
+    | PickTensor
+    | OpenChunk
+    | PickElement
+    | OpenTerms
+    | PickTerms
+    | Step
+    | RefuteProgram
+)
+
+ANSWERS: dict[Phase, type[Move]] = {
+    Phase.TRACE_OPEN: OpenTrace,
+    Phase.TRACE_PICK: PickTrace,
+    Phase.LAYER_OPEN: OpenLayer,
+    Phase.OPERATOR_PICK: PickOperator,
+    Phase.TENSOR_OPEN: OpenTensor,
+    Phase.TENSOR_PICK: PickTensor,
+    Phase.CHUNK_OPEN: OpenChunk,
+    Phase.ELEMENT_PICK: PickElement,
+    Phase.TERMS_OPEN: OpenTerms,
+    Phase.TERMS_PICK: PickTerms,
+    Phase.STEP: Step,
+}
+"""The move that answers each phase."""
+
+
+def opened_content(move: Move) -> bytes:
+    """What a move puts on the table for the other side to pick from; empty for picks and the step."""
+    match move:
+        case OpenTrace(nodes) | OpenTensor(nodes):
+            return b"".join(nodes)
+        case OpenLayer(_, _, roots):
+            return b"".join(roots)
+        case OpenChunk(chunk):
+            return chunk
+        case OpenTerms(_, values, _):
+            return values
+    return b""

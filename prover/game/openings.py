@@ -1,0 +1,164 @@
+"""Operand openings: how one is made from an execution, and how it is checked (protocol, section 7.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prover import blake3_tree, merkle, operators, posted
+from prover.blake3_tree import CHUNK
+from prover.errors import IllegalMove
+from prover.game.moves import EMPTY, Opening
+from prover.game.position import Position
+from prover.interpreter import operand_array
+from prover.operators import Partial
+from prover.program import CheckpointRef, InputRef, Operator, ResultRef, TensorRef, View, WeightRef
+from prover.trace import Array, Execution, array_root, tensor_bytes
+
+
+class OpenedOperands:
+    """Reads operand elements from openings, checking each opening when it is first read.
+
+    All elements of one operand must lie in one chunk; the first read says which.
+    """
+
+    def __init__(self, position: Position, operator: Operator, openings: Sequence[Opening]) -> None:
+        if len(openings) != len(operator.operands):
+            raise IllegalMove("WrongOpeningCount", f"{len(openings)} for {len(operator.operands)} operands")
+        self._position = position
+        self._operator = operator
+        self._openings = openings
+        self._chunks: dict[int, int] = {}
+
+    def read(self, slot: int, address: int) -> int:
+        """Element `address` of operand `slot`."""
+        view = self._operator.operands[slot]
+        assert isinstance(view, View)
+        size = view.dtype.size
+        chunk = address * size // CHUNK
+        if slot not in self._chunks:
+            check_opening(self._position, view, self._openings[slot], chunk)
+            self._chunks[slot] = chunk
+        assert self._chunks[slot] == chunk, "a range that is not wide lies in one chunk of each operand"
+        at = address * size % CHUNK
+        return int.from_bytes(self._openings[slot].chunk[at : at + size], "little", signed=True)
+
+    def finish(self) -> None:
+        """Refuse openings that were not read."""
+        for slot, opening in enumerate(self._openings):
+            if slot not in self._chunks and opening != EMPTY:
+                raise IllegalMove("UnreadOpening", f"operand {slot} is not read by this step")
+
+
+def check_opening(position: Position, view: View, opening: Opening, chunk: int) -> None:
+    """Raise IllegalMove unless `opening` shows chunk number `chunk` of the tensor that `view` looks at."""
+    expected = blake3_tree.chunk_length(view.nbytes, chunk)
+    if len(opening.chunk) != expected:
+        raise IllegalMove("WrongChunkLength", f"{len(opening.chunk)} bytes where the position has {expected}")
+    root = opening.root
+    match view.source:
+        case InputRef(index):
+            _check_input(position, view, opening, chunk, index)
+            return
+        case WeightRef(weight):
+            root = weight
+        case CheckpointRef():
+            _check_checkpoint(position, view.source, opening)
+        case ResultRef(operator):
+            top = merkle.climb(merkle.leaf(root), position.operators, operator, opening.root_path)
+            if top != position.tensors_root:
+                raise IllegalMove("WrongTensorPath", f"operator {operator} of the opened layer")
+    count = blake3_tree.chunk_count(view.nbytes)
+    value = blake3_tree.chunk_value(opening.chunk, chunk, root=count == 1)
+    if blake3_tree.climb(value, count, chunk, list(opening.chunk_path)) != root:
+        raise IllegalMove("WrongChunkPath", f"chunk {chunk} of {count}")
+
+
+def _check_input(position: Position, view: View, opening: Opening, chunk: int, index: int) -> None:
+    if merkle.keccak(opening.posted) != position.inputs:
+        raise IllegalMove("WrongPostedList", "it does not hash to the request's inputs")
+    entry = posted.entry(opening.posted, index)
+    if entry is None or entry[0] != view.nbytes:
+        raise IllegalMove("WrongInputLength", f"input {index}")
+    if not posted.check_chunk(opening.chunk, chunk, *entry, opening.chunk_path):
+        raise IllegalMove("WrongChunkPath", f"chunk {chunk} of input {index}")
+
+
+def _check_checkpoint(position: Position, ref: CheckpointRef, opening: Opening) -> None:
+    inner = len(merkle.sides(ref.slots, ref.slot))
+    slots_root = merkle.climb(merkle.leaf(opening.root), ref.slots, ref.slot, opening.root_path[:inner])
+    top = None
+    if slots_root is not None:
+        top = merkle.climb(merkle.leaf(slots_root), position.layers, ref.layer, opening.root_path[inner:])
+    if top != position.trace_root:
+        raise IllegalMove("WrongTensorPath", f"slot {ref.slot} of layer {ref.layer}")
+
+
+def compute(operator: Operator, element: int, start: int, count: int, read: operators.Read) -> Partial:
+    """What the step computes: the element if the range is all terms, else the partial value of the range."""
+    if start == 0 and count == operator.terms:
+        return Partial(operators.element(operator, element, read))
+    return operators.partial(operator, element, start, count, read)
+
+
+class OperandSource:
+    """One player's data for the operands of an operator: reads elements and makes openings of them."""
+
+    def __init__(self, execution: Execution, operator: Operator, results: Sequence[Array]) -> None:
+        self._execution = execution
+        self._operator = operator
+        self._results = results
+        self._read_at: dict[int, int] = {}
+        self._tensors = [
+            self._array(operand) if isinstance(operand, View) else None for operand in operator.operands
+        ]
+
+    def _array(self, view: View) -> Array:
+        source = view.source
+        if isinstance(source, WeightRef):
+            return self._execution.weight(source.root).reshape(-1)
+        checkpoints = self._execution.trace.checkpoints
+        return operand_array(view, self._execution.inputs, {}, checkpoints, self._results)
+
+    def read(self, slot: int, address: int) -> int:
+        """Element `address` of operand `slot`; remembers where each operand was first read."""
+        tensor = self._tensors[slot]
+        assert tensor is not None
+        self._read_at.setdefault(slot, address)
+        return int(tensor[address])
+
+    def openings(self) -> tuple[Opening, ...]:
+        """Openings of every operand read so far, empty ones for the others."""
+        return tuple(
+            self._open(operand, self._read_at[slot])
+            if isinstance(operand, View) and slot in self._read_at
+            else EMPTY
+            for slot, operand in enumerate(self._operator.operands)
+        )
+
+    def _open(self, view: View, address: int) -> Opening:
+        chunk = address * view.dtype.size // CHUNK
+        data = tensor_bytes(self._array(view))
+        if isinstance(view.source, InputRef):
+            path = merkle.path(posted.chunk_leaves(data), chunk)
+            listed = posted.posted([tensor_bytes(a) for a in self._execution.inputs])
+            return Opening(blake3_tree.chunk_bytes(data, chunk), tuple(path), posted=listed)
+        tree = blake3_tree.ChunkTree(data)
+        root, root_path = self._bind(view.source)
+        return Opening(blake3_tree.chunk_bytes(data, chunk), tuple(tree.path(chunk)), root, root_path)
+
+    def _bind(self, source: TensorRef) -> tuple[bytes, tuple[bytes, ...]]:
+        match source:
+            case CheckpointRef(layer, slot):
+                return open_checkpoint(self._execution, layer, slot)
+            case ResultRef(operator):
+                roots = [array_root(a) for a in self._results]
+                return roots[operator], tuple(merkle.path([merkle.leaf(r) for r in roots], operator))
+        return bytes(32), ()
+
+
+def open_checkpoint(execution: Execution, layer: int, slot: int) -> tuple[bytes, tuple[bytes, ...]]:
+    """A checkpoint's tensor root and its path to the trace root: through the slots, then the layers."""
+    trace = execution.trace
+    roots = trace.roots[layer]
+    slots = merkle.path([merkle.leaf(r) for r in roots], slot)
+    return roots[slot], (*slots, *merkle.path(trace.leaves, layer))

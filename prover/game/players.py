@@ -1,0 +1,189 @@
+"""What an honest side does next: pure functions from a position and one's own execution to a move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from prover import encoding, merkle, operators
+from prover.blake3_tree import CHUNK, ChunkTree
+from prover.game import rules
+from prover.game.moves import (
+    EMPTY,
+    Move,
+    OpenChunk,
+    OpenLayer,
+    OpenTensor,
+    OpenTerms,
+    OpenTrace,
+    PickElement,
+    PickOperator,
+    PickTensor,
+    PickTerms,
+    PickTrace,
+    Step,
+)
+from prover.game.openings import OperandSource, compute
+from prover.game.position import Phase, Position
+from prover.operators import Partial
+from prover.program import Layer, Operator
+from prover.trace import Array, Execution, array_root, tensor_bytes
+from prover.views import sub_ranges
+
+
+class NothingDiffers(Exception):
+    """The challenger's own run agrees with all that was opened: there is nothing to pick."""
+
+
+@dataclass
+class Player:
+    """One side's view of a dispute: its own execution, re-run operator by operator in the disputed layer."""
+
+    execution: Execution
+
+    def __post_init__(self) -> None:
+        self._results: dict[int, Sequence[Array]] = {}
+        self._trees: dict[tuple[int, int], ChunkTree] = {}
+
+    def results(self, layer: int) -> Sequence[Array]:
+        """Results of every operator of a layer; kept, since several moves need them."""
+        if layer not in self._results:
+            self._results[layer] = self.execution.results(layer)
+        return self._results[layer]
+
+    def roots(self, layer: int) -> tuple[bytes, ...]:
+        return tuple(array_root(result) for result in self.results(layer))
+
+    def tree(self, position: Position) -> ChunkTree:
+        """The chunk tree of the tensor in dispute."""
+        key = position.layer, position.operator
+        if key not in self._trees:
+            self._trees[key] = ChunkTree(tensor_bytes(self.results(position.layer)[position.operator]))
+        return self._trees[key]
+
+    def trace_nodes(self, position: Position) -> tuple[bytes, ...]:
+        leaves = self.execution.trace.leaves
+        spans = [(position.start + first, size) for first, size in merkle.frontier(position.count)]
+        return tuple(merkle.fold(leaves[first : first + size]) for first, size in spans)
+
+    def tensor_nodes(self, position: Position) -> tuple[bytes, ...]:
+        return tuple(self.tree(position).frontier(position.start, position.count))
+
+    def chunk(self, position: Position) -> bytes:
+        data = self.tree(position).data
+        return data[CHUNK * position.start : CHUNK * (position.start + 1)]
+
+    def layer(self, position: Position) -> Layer:
+        return self.execution.program.layers[position.layer]
+
+    def operator(self, position: Position) -> Operator:
+        return self.layer(position).operators[position.operator]
+
+    def record(self, position: Position) -> bytes:
+        return encoding.encode_operator(self.operator(position))
+
+    def operands(self, position: Position) -> OperandSource:
+        return OperandSource(self.execution, self.operator(position), self.results(position.layer))
+
+    def partials(self, position: Position) -> list[Partial]:
+        """The values of the sub-ranges of the range in dispute."""
+        operator, read = self.operator(position), self.operands(position).read
+        return [
+            operators.partial(operator, position.element, start, count, read)
+            for start, count in sub_ranges(position.start, position.count)
+        ]
+
+
+class Defender(Player):
+    """The executor's side: opens what the position asks for."""
+
+    def answer(self, position: Position) -> Move:
+        """The opening that the position asks for."""
+        match position.phase:
+            case Phase.TRACE_OPEN:
+                return OpenTrace(self.trace_nodes(position))
+            case Phase.LAYER_OPEN:
+                return self._open_layer(position)
+            case Phase.TENSOR_OPEN:
+                return OpenTensor(self.tensor_nodes(position))
+            case Phase.CHUNK_OPEN:
+                return OpenChunk(self.chunk(position))
+            case Phase.TERMS_OPEN:
+                return self._open_terms(position)
+        raise ValueError(f"{position.phase.name} is not the executor's to answer")
+
+    @cached_property
+    def _layer_leaves(self) -> list[bytes]:
+        return [merkle.leaf(encoding.encode_layer(layer)) for layer in self.execution.program.layers]
+
+    def _open_layer(self, position: Position) -> OpenLayer:
+        path = merkle.path(self._layer_leaves, position.layer)
+        return OpenLayer(encoding.encode_layer(self.layer(position)), tuple(path), self.roots(position.layer))
+
+    def _open_terms(self, position: Position) -> OpenTerms:
+        operator = self.operator(position)
+        values = rules.pack_partials(operator, self.partials(position))
+        finish = EMPTY, EMPTY
+        if position.start == 0 and position.count == operator.terms and len(operator.operands) == 4:
+            source = self.operands(position)
+            operators.finish(operator, position.element, Partial(0), source.read)
+            finish = source.openings()[2:]  # type: ignore[assignment]
+        return OpenTerms(self.record(position), values, finish)
+
+
+class Challenger(Player):
+    """The challenger's side: picks what differs from its own run."""
+
+    def reply(self, position: Position, opened: bytes) -> Move:
+        """The pick or step; `opened` is what the last opening put on the table. NothingDiffers if it agrees."""
+        match position.phase:
+            case Phase.TRACE_PICK:
+                nodes = _hashes(opened)
+                return PickTrace(nodes, _first_difference(nodes, self.trace_nodes(position)))
+            case Phase.OPERATOR_PICK:
+                return self._pick_operator(position, _hashes(opened))
+            case Phase.TENSOR_PICK:
+                nodes = _hashes(opened)
+                return PickTensor(nodes, _first_difference(nodes, self.tensor_nodes(position)))
+            case Phase.ELEMENT_PICK:
+                size = self.operator(position).dtype.size
+                mine = self.chunk(position)
+                item = _first_difference(_pieces(opened, size), _pieces(mine, size))
+                return PickElement(self.record(position), opened, item)
+            case Phase.TERMS_PICK:
+                theirs = rules.unpack_partials(self.operator(position), opened)
+                choice = _first_difference(theirs, self.partials(position))
+                return PickTerms(self.record(position), opened, choice)
+            case Phase.STEP:
+                return self._step(position)
+        raise ValueError(f"{position.phase.name} is not the challenger's to answer")
+
+    def _pick_operator(self, position: Position, roots: tuple[bytes, ...]) -> PickOperator:
+        chosen = _first_difference(roots, self.roots(position.layer))
+        records = [encoding.encode_operator(o) for o in self.layer(position).operators]
+        path = merkle.path([merkle.leaf(r) for r in records], chosen)
+        return PickOperator(roots, chosen, records[chosen], tuple(path))
+
+    def _step(self, position: Position) -> Step:
+        source = self.operands(position)
+        operator = self.operator(position)
+        computed = compute(operator, position.element, position.start, position.count, source.read)
+        if computed == Partial(position.value, position.index):
+            raise NothingDiffers("the scalar specification gives the claimed value")
+        return Step(self.record(position), source.openings())
+
+
+def _hashes(opened: bytes) -> tuple[bytes, ...]:
+    return _pieces(opened, 32)
+
+
+def _pieces(data: bytes, size: int) -> tuple[bytes, ...]:
+    return tuple(data[i : i + size] for i in range(0, len(data), size))
+
+
+def _first_difference(theirs: Sequence[object], mine: Sequence[object]) -> int:
+    for index, (a, b) in enumerate(zip(theirs, mine, strict=False)):
+        if a != b:
+            return index
+    raise NothingDiffers("my own run gives the same")
