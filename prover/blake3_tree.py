@@ -60,9 +60,7 @@ def _rotate(x: Words, bits: int) -> Words:
     return (x >> np.uint32(bits)) | (x << np.uint32(32 - bits))
 
 
-def _compress(
-    chaining: Words, block: Words, counter: NDArray[np.uint64], length: Words, flags: Words
-) -> Words:
+def _compress(chaining: Words, block: Words, counter: NDArray[np.uint64], length: Words, flags: Words) -> Words:
     """The first eight output words for each row: chaining [n, 8], block [n, 16], the rest [n]."""
     n = len(block)
     state = [np.ascontiguousarray(chaining[:, i]) for i in range(8)]
@@ -124,9 +122,7 @@ def _parent(left: bytes, right: bytes, flags: int) -> bytes:
     block = np.frombuffer(left + right, "<u4").reshape(1, 16)
     one = np.ones(1, np.uint32)
     return (
-        _compress(
-            _IV.reshape(1, 8), block, np.zeros(1, np.uint64), one * np.uint32(_BLOCK), one * np.uint32(flags)
-        )
+        _compress(_IV.reshape(1, 8), block, np.zeros(1, np.uint64), one * np.uint32(_BLOCK), one * np.uint32(flags))
         .astype("<u4")
         .tobytes()
     )

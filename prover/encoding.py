@@ -42,9 +42,7 @@ class Reader:
     def take(self, count: int) -> bytes:
         part = self.data[self.at : self.at + count]
         if len(part) != count:
-            raise InvalidProgram(
-                "RecordTruncated", f"{len(self.data)} bytes, at least {self.at + count} needed"
-            )
+            raise InvalidProgram("RecordTruncated", f"{len(self.data)} bytes, at least {self.at + count} needed")
         self.at += count
         return part
 
@@ -87,14 +85,7 @@ def encode_operand(operand: Operand) -> bytes:
             source = _CHECKPOINT
         case ResultRef(index):
             source = _RESULT
-    head = (
-        _u(source, 1)
-        + _u(operand.dtype, 1)
-        + _u(operand.numel, 8)
-        + _u(index, 4)
-        + _u(slot, 1)
-        + _u(slots, 1)
-    )
+    head = _u(source, 1) + _u(operand.dtype, 1) + _u(operand.numel, 8) + _u(index, 4) + _u(slot, 1) + _u(slots, 1)
     return head + root + _u(operand.offset, 8) + b"".join(_i(s, 8) for s in operand.strides)
 
 
@@ -124,9 +115,7 @@ def _decode_source(reader: Reader, source: int) -> tuple[DType, int, TensorRef]:
     dtype, numel = reader.dtype(), reader.unsigned(8)
     index, slot, slots = reader.unsigned(4), reader.unsigned(1), reader.unsigned(1)
     if source != _CHECKPOINT and (slot or slots):
-        raise InvalidProgram(
-            "UnusedFieldNotZero", f"slot {slot} of {slots} in an operand that is no checkpoint"
-        )
+        raise InvalidProgram("UnusedFieldNotZero", f"slot {slot} of {slots} in an operand that is no checkpoint")
     match source:
         case 1:
             return dtype, numel, InputRef(index)
@@ -138,9 +127,7 @@ def _decode_source(reader: Reader, source: int) -> tuple[DType, int, TensorRef]:
             return dtype, numel, CheckpointRef(index, slot, slots)
         case 4:
             return dtype, numel, ResultRef(index)
-    raise InvalidProgram(
-        "UnknownSource", f"code {source}; 0 to 4 are immediate, input, weight, checkpoint, operator"
-    )
+    raise InvalidProgram("UnknownSource", f"code {source}; 0 to 4 are immediate, input, weight, checkpoint, operator")
 
 
 def decode_operator(record: bytes) -> Operator:
@@ -159,7 +146,8 @@ def decode_operator(record: bytes) -> Operator:
     lo, hi = reader.signed(4), reader.signed(4)
     shape = tuple(reader.unsigned(4) for _ in range(axes))
     rows = reader.unsigned(4) if row.opcode is Opcode.GATHER else 0
-    box = start = ()
+    box: tuple[int, ...] = ()
+    start: tuple[int, ...] = ()
     if row.opcode is Opcode.PLACE:
         box = tuple(reader.unsigned(4) for _ in range(axes))
         start = tuple(reader.signed(4) for _ in range(axes))
@@ -210,9 +198,7 @@ def encode_interface(program: Program) -> bytes:
     """Inputs and outputs with dtype and shape."""
     inputs = b"".join(_encode_shape(spec.dtype, spec.shape) for spec in program.inputs)
     outputs = b"".join(
-        _u(spec.source.layer, 4)
-        + bytes((spec.source.slot, spec.source.slots))
-        + _encode_shape(spec.dtype, spec.shape)
+        _u(spec.source.layer, 4) + bytes((spec.source.slot, spec.source.slots)) + _encode_shape(spec.dtype, spec.shape)
         for spec in program.outputs
     )
     return bytes((len(program.inputs),)) + inputs + bytes((len(program.outputs),)) + outputs

@@ -85,9 +85,7 @@ def frontier(count: int, depth: int = FRONTIER_DEPTH) -> list[tuple[int, int]]:
     return frontier(p, depth - 1) + right
 
 
-def fold_frontier(
-    count: int, hashes: Sequence[Hash], combine: Node = node, top: Node | None = None
-) -> Hash | None:
+def fold_frontier(count: int, hashes: Sequence[Hash], combine: Node = node, top: Node | None = None) -> Hash | None:
     """The hash of a node of `count` leaves from its opened frontier; None if their number is wrong.
 
     `top` combines the two children of the node itself, where it differs (the root of a BLAKE3 tree).

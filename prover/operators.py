@@ -39,9 +39,7 @@ class Role:
     def strides(self, operator: Operator) -> int:
         """How many strides a view in this role has."""
         n = operator.axes
-        return {Axes.ALL: n, Axes.OUT: n - operator.reduced, Axes.BOX: n, Axes.ROW: n + 1, Axes.NONE: 0}[
-            self.axes
-        ]
+        return {Axes.ALL: n, Axes.OUT: n - operator.reduced, Axes.BOX: n, Axes.ROW: n + 1, Axes.NONE: 0}[self.axes]
 
     def extents(self, operator: Operator) -> tuple[int, ...]:
         """The extent each stride runs over."""

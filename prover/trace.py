@@ -30,7 +30,7 @@ def tensor_bytes(array: Array) -> bytes:
 
 def array_root(array: Array) -> TensorRoot:
     """Root of a tensor, hashed without copying it."""
-    return blake3_tree.tensor_root(memoryview(np.ascontiguousarray(array)).cast("B"))
+    return blake3_tree.tensor_root(np.ascontiguousarray(array).data.cast("B"))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def check_layer_record(record: bytes) -> tuple[int, tuple[int, ...], bytes]:
         "WrongOperatorCount",
         f"{count} operators; 1 to {MAX_OPERATORS} are allowed",
     )
-    ascending = all(a < b for a, b in zip(outputs, outputs[1:], strict=False))
+    ascending = all(a < b for a, b in itertools.pairwise(outputs))
     require(bool(outputs), "LayerWithoutOutputs", "a layer checkpoints at least one result")
     require(ascending and outputs[-1] < count, "WrongLayerOutputs", f"{outputs} of {count} operators")
     return count, outputs, root
@@ -98,9 +99,7 @@ def _check_scaling(operator: Operator) -> None:
     limit = MAX_SHIFT if row.rescales else 0
     require(operator.lift <= limit, "ShiftTooLarge", f"t = {operator.lift} in a {row.name}; at most {limit}")
     limit = 0 if row.name == "div" else limit
-    require(
-        operator.shift <= limit, "ShiftTooLarge", f"s = {operator.shift} in a {row.name}; at most {limit}"
-    )
+    require(operator.shift <= limit, "ShiftTooLarge", f"s = {operator.shift} in a {row.name}; at most {limit}")
     if operator.opcode is Opcode.PLACE:
         fixed = operator.operands[2] == Immediate(0)
         valid = operator.k == NO_AXIS if fixed else operator.k < operator.axes
@@ -128,14 +127,10 @@ def _check_operand(operator: Operator, role: Role, operand: Operand, layer: int,
         case InputRef(number):
             require(number < MAX_INTERFACE, "NoSuchInput", f"input {number}; at most {MAX_INTERFACE}")
         case CheckpointRef(earlier, slot, slots):
-            require(
-                earlier < layer, "OperandNotEarlier", f"{role.name} names layer {earlier} from layer {layer}"
-            )
+            require(earlier < layer, "OperandNotEarlier", f"{role.name} names layer {earlier} from layer {layer}")
             require(slot < slots <= MAX_OPERATORS, "NoSuchSlot", f"{role.name} names slot {slot} of {slots}")
         case ResultRef(earlier):
-            require(
-                earlier < index, "OperandNotEarlier", f"{role.name} names operator {earlier} from {index}"
-            )
+            require(earlier < index, "OperandNotEarlier", f"{role.name} names operator {earlier} from {index}")
     if role.name == "table" and operator.opcode is Opcode.MAP:
         require(operand.numel <= MAX_TABLE, "TableTooLarge", f"{operand.numel} entries; at most {MAX_TABLE}")
         require(operand.offset == 0, "ViewOutsideTensor", f"a map's table has offset 0, not {operand.offset}")
@@ -189,9 +184,7 @@ def _checkpoint(program: Program, ref: CheckpointRef, before: int) -> Operator:
     require(ref.layer < before, "OperandNotEarlier", f"layer {ref.layer} is named from layer {before}")
     layer = program.layers[ref.layer]
     exists = ref.slots == len(layer.outputs) and ref.slot < ref.slots
-    require(
-        exists, "NoSuchSlot", f"slot {ref.slot} of {ref.slots}; layer {ref.layer} has {len(layer.outputs)}"
-    )
+    require(exists, "NoSuchSlot", f"slot {ref.slot} of {ref.slots}; layer {ref.layer} has {len(layer.outputs)}")
     return layer.operators[layer.outputs[ref.slot]]
 
 
@@ -203,9 +196,7 @@ def _check_weights(program: Program, weights: Mapping[TensorRoot, Array]) -> dic
         if array is None:
             raise InvalidProgram("WeightMissing", f"no weight with root {root.hex()}")
         same = array.dtype == NUMPY_DTYPES[dtype] and array.size == numel
-        require(
-            same, "WrongWeight", f"{array.size} x {array.dtype} where the program says {numel} x {dtype.name}"
-        )
+        require(same, "WrongWeight", f"{array.size} x {array.dtype} where the program says {numel} x {dtype.name}")
         require(array_root(array) == root, "WrongWeight", f"the bytes do not hash to {root.hex()}")
         result[root] = max(-int(array.min()), int(array.max()))
     return result

@@ -108,9 +108,7 @@ class OperandSource:
         self._operator = operator
         self._results = results
         self._read_at: dict[int, int] = {}
-        self._tensors = [
-            self._array(operand) if isinstance(operand, View) else None for operand in operator.operands
-        ]
+        self._tensors = [self._array(operand) if isinstance(operand, View) else None for operand in operator.operands]
 
     def _array(self, view: View) -> Array:
         source = view.source
@@ -129,9 +127,7 @@ class OperandSource:
     def openings(self) -> tuple[Opening, ...]:
         """Openings of every operand read so far, empty ones for the others."""
         return tuple(
-            self._open(operand, self._read_at[slot])
-            if isinstance(operand, View) and slot in self._read_at
-            else EMPTY
+            self._open(operand, self._read_at[slot]) if isinstance(operand, View) and slot in self._read_at else EMPTY
             for slot, operand in enumerate(self._operator.operands)
         )
 

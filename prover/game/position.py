@@ -94,8 +94,7 @@ class Position:
     def encode(self) -> bytes:
         """abi.encode of the struct: 19 words."""
         return b"".join(
-            word if isinstance(word, bytes) else word.to_bytes(32, "big", signed=word < 0)
-            for word in self.words()
+            word if isinstance(word, bytes) else word.to_bytes(32, "big", signed=word < 0) for word in self.words()
         )
 
     @property

@@ -193,9 +193,7 @@ def _pick_element(position: Position, move: PickElement) -> Position:
         raise IllegalMove("NoSuchElement", f"element {move.item} of a chunk of {len(move.chunk)} bytes")
     value = int.from_bytes(move.chunk[move.item * size : (move.item + 1) * size], "little", signed=True)
     element = position.start * (blake3_tree.CHUNK // size) + move.item
-    below = replace(
-        position, start=0, count=operator.terms, node=_ZERO, opened=_ZERO, element=element, value=value
-    )
+    below = replace(position, start=0, count=operator.terms, node=_ZERO, opened=_ZERO, element=element, value=value)
     return _descend(below, operator)
 
 
@@ -206,8 +204,7 @@ def pack_partials(operator: Operator, partials: Sequence[Partial]) -> bytes:
     """Partial values as they are opened: i64, and for argmax a u64 index after each."""
     argmax = _is_argmax(operator)
     return b"".join(
-        p.value.to_bytes(8, "big", signed=True) + (p.index.to_bytes(8, "big") if argmax else b"")
-        for p in partials
+        p.value.to_bytes(8, "big", signed=True) + (p.index.to_bytes(8, "big") if argmax else b"") for p in partials
     )
 
 
@@ -247,9 +244,7 @@ def _pick_terms(position: Position, move: PickTerms) -> Position:
         raise IllegalMove("NoSuchRange", f"range {move.choice} of {len(ranges)}")
     start, count = ranges[move.choice]
     partial = unpack_partials(operator, move.values)[move.choice]
-    below = replace(
-        position, start=start, count=count, opened=_ZERO, value=partial.value, index=partial.index
-    )
+    below = replace(position, start=start, count=count, opened=_ZERO, value=partial.value, index=partial.index)
     return _descend(below, operator)
 
 
