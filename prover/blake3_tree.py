@@ -118,32 +118,43 @@ def chunk_values(data: bytes) -> list[bytes]:
     return values
 
 
-def _parent(left: bytes, right: bytes, flags: int) -> bytes:
-    block = np.frombuffer(left + right, "<u4").reshape(1, 16)
-    one = np.ones(1, np.uint32)
-    return (
-        _compress(_IV.reshape(1, 8), block, np.zeros(1, np.uint64), one * np.uint32(_BLOCK), one * np.uint32(flags))
-        .astype("<u4")
-        .tobytes()
-    )
+def _parents(pairs: Words, flags: int) -> Words:
+    """Chaining values [n, 8] of n parents, each from its two children side by side [n, 16]."""
+    n = len(pairs)
+    lengths, flag_words = np.full(n, _BLOCK, np.uint32), np.full(n, flags, np.uint32)
+    return _compress(np.broadcast_to(_IV, (n, 8)), pairs, np.zeros(n, np.uint64), lengths, flag_words)
+
+
+def _pair(left: bytes, right: bytes, flags: int) -> bytes:
+    return _parents(np.frombuffer(left + right, "<u4").reshape(1, 16), flags).astype("<u4").tobytes()
 
 
 def parent(left: bytes, right: bytes) -> bytes:
     """Chaining value of an inner parent."""
-    return _parent(left, right, _PARENT)
+    return _pair(left, right, _PARENT)
 
 
 def root_parent(left: bytes, right: bytes) -> bytes:
     """The root of a tensor of more than one chunk, from its two children."""
-    return _parent(left, right, _PARENT | _ROOT)
+    return _pair(left, right, _PARENT | _ROOT)
 
 
 class ChunkTree:
-    """The BLAKE3 tree of one tensor, kept to open nodes and paths of it."""
+    """The BLAKE3 tree of one tensor, kept to open nodes and paths of it.
+
+    `levels[k][j]` is the node over chunks j * 2^k and up to 2^k - 1 more; a node without a sibling is carried
+    to the level above, which gives the same tree as splitting at the largest power of two.
+    """
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.values = chunk_values(data)
+        levels: list[Words] = [np.frombuffer(b"".join(self.values), "<u4").reshape(-1, 8)]
+        while len(levels[-1]) > 2:
+            below = levels[-1]
+            even = len(below) // 2 * 2
+            levels.append(np.concatenate([_parents(below[:even].reshape(-1, 16), _PARENT), below[even:]]))
+        self._levels = levels
 
     @property
     def count(self) -> int:
@@ -153,7 +164,9 @@ class ChunkTree:
         """Hash of the node over chunks start .. start+count-1."""
         if count == self.count:
             return tensor_root(self.data)
-        return merkle.fold(self.values[start : start + count], parent)
+        level = (count - 1).bit_length()
+        node: Words = self._levels[level][start >> level]
+        return node.astype("<u4").tobytes()
 
     def frontier(self, start: int, count: int) -> list[bytes]:
         """The opened nodes four levels below the node over chunks start .. start+count-1."""
@@ -161,7 +174,12 @@ class ChunkTree:
 
     def path(self, index: int) -> list[bytes]:
         """Siblings of chunk `index`, from the chunk upwards."""
-        return merkle.path(self.values, index, parent)
+        siblings = []
+        for level in self._levels:
+            if len(level) > 1 and index ^ 1 < len(level):
+                siblings.append(level[index ^ 1].astype("<u4").tobytes())
+            index >>= 1
+        return siblings
 
 
 def climb(value: bytes, count: int, index: int, siblings: list[bytes]) -> bytes | None:

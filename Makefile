@@ -1,0 +1,49 @@
+# Everything here sets itself up: only Python 3.11+ and make are needed before `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOLC_VERSION := 0.8.37
+INSTALLED := $(VENV)/.installed
+SOLC := build/node/node_modules/solc/package.json
+
+.PHONY: demo test check format contracts clean
+
+demo: $(INSTALLED)
+	$(BIN)/refute demo
+
+test: $(INSTALLED)
+	$(BIN)/pytest -n 2
+
+check: $(INSTALLED) solc-if-possible
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m contracts.compile --check
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+contracts: $(INSTALLED) $(SOLC)
+	$(BIN)/python -m contracts.compile
+
+clean:
+	rm -rf build $(VENV)
+
+# torch is installed first, from its exact pin, so that nothing else can pull a newer build.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Refute needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11")'
+	@echo "setting up $(VENV) (about a minute)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# The compiler comes from npm. Without npm, `contracts.compile --check` uses a native solc or names the skip.
+.PHONY: solc-if-possible
+solc-if-possible:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(SOLC); fi
+
+$(SOLC):
+	npm install --silent --no-audit --no-fund --prefix build/node solc@$(SOLC_VERSION)

@@ -1,0 +1,122 @@
+"""A published model: a folder named by its id, with the program, the weights and the accuracy report.
+
+    <id>/program.bin           head || interface || per layer: its record || its operators' records;
+                               all but the head (74 bytes) with a u32 length before them
+    <id>/weights.safetensors   one flat tensor per weight, named by its root in hexadecimal
+    <id>/report.json       accuracy, quantisation of the inputs and outputs, layer names; not committed
+
+Whoever loads a folder checks every hash and every validity rule first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from prover import encoding, validity
+from prover.encoding import Reader
+from prover.errors import CorruptModel, InvalidProgram
+from prover.program import MAX_LAYERS, Layer, ModelId, Program, TensorRoot
+from prover.trace import Array
+
+PROGRAM_FILE = "program.bin"
+WEIGHTS_FILE = "weights.safetensors"
+REPORT_FILE = "report.json"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A program with its weights and the publisher's report on it."""
+
+    program: Program
+    weights: Mapping[TensorRoot, Array]
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> ModelId:
+        return encoding.model_id(self.program)
+
+
+def encode_program(program: Program) -> bytes:
+    """Every record of the program, in order; the model id commits to all of them."""
+    interface = encoding.encode_interface(program)
+    parts = [encoding.encode_head(program), _framed(interface)]
+    for layer in program.layers:
+        parts.append(_framed(encoding.encode_layer(layer)))
+        parts += [_framed(encoding.encode_operator(operator)) for operator in layer.operators]
+    return b"".join(parts)
+
+
+def _framed(record: bytes) -> bytes:
+    return len(record).to_bytes(4, "big") + record
+
+
+def decode_program(data: bytes, names: tuple[str, ...] = ()) -> Program:
+    """The inverse of `encode_program`; InvalidProgram if it does not parse or its hashes disagree."""
+    reader = Reader(data)
+    head = reader.take(74)
+    inputs, outputs = encoding.decode_interface(reader.take(reader.unsigned(4)))
+    layers = int.from_bytes(head[2:6], "big")
+    validity.require(layers <= MAX_LAYERS, "WrongLayerCount", f"{layers} layers")
+    program = Program(inputs, tuple(_decode_layers(reader, layers)), outputs, names)
+    reader.end()
+    validity.require(encoding.encode_head(program) == head, "WrongHead", "the records do not hash to the head")
+    return program
+
+
+def _decode_layers(reader: Reader, count: int) -> Iterator[Layer]:
+    for _ in range(count):
+        operators, outputs, _root = encoding.decode_layer(reader.take(reader.unsigned(4)))
+        records = [reader.take(reader.unsigned(4)) for _ in range(operators)]
+        yield Layer(tuple(encoding.decode_operator(record) for record in records), outputs)
+
+
+def publish(model: Model, models: Path) -> Path:
+    """Write a model under `models`, in a folder named by its id; nothing half-written is ever visible."""
+    validity.check(model.program, model.weights)
+    folder = models / model.id.hex()
+    if folder.exists():
+        load(folder)
+        return folder
+    models.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".publishing-", dir=models))
+    try:
+        (staging / PROGRAM_FILE).write_bytes(encode_program(model.program))
+        flat = {root.hex(): np.ascontiguousarray(a).reshape(-1) for root, a in model.weights.items()}
+        save_file(flat, staging / WEIGHTS_FILE)
+        report = {**model.report, "layers": list(model.program.names)}
+        (staging / REPORT_FILE).write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        staging.chmod(0o755)
+        os.replace(staging, folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return folder
+
+
+def load(folder: Path) -> Model:
+    """A model from its folder, every hash and rule checked; CorruptModel says what is wrong."""
+    remedy = "fetch the model again from its publisher"
+    try:
+        data = (folder / PROGRAM_FILE).read_bytes()
+        report = json.loads((folder / REPORT_FILE).read_text())
+        weights = {TensorRoot(bytes.fromhex(k)): a for k, a in load_file(folder / WEIGHTS_FILE).items()}
+        program = decode_program(data, tuple(report.get("layers", ())))
+        validity.check(program, weights)
+    except (OSError, SafetensorError, ValueError, TypeError, AttributeError) as error:
+        raise CorruptModel(f"model folder {folder} cannot be read: {error}; {remedy}") from error
+    except InvalidProgram as error:
+        raise CorruptModel(f"model folder {folder} holds no valid model: {error}; {remedy}") from error
+    model = Model(program, weights, report)
+    if model.id.hex() != folder.name:
+        raise CorruptModel(f"model folder {folder} hashes to {model.id.hex()}, not to its name; {remedy}")
+    return model
