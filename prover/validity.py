@@ -148,10 +148,11 @@ def check(program: Program, weights: Mapping[TensorRoot, Array]) -> None:
     `weights` holds every weight the program names, flat or shaped; their bytes must hash to their roots.
     """
     require(1 <= len(program.layers) <= MAX_LAYERS, "WrongLayerCount", f"{len(program.layers)} layers")
+    for layer in program.layers:
+        check_layer_record(encoding.encode_layer(layer))
     _check_interface(program)
     magnitudes = _check_weights(program, weights)
     for number, layer in enumerate(program.layers):
-        check_layer_record(encoding.encode_layer(layer))
         for index, operator in enumerate(layer.operators):
             try:
                 check_record(encoding.encode_operator(operator), number, index)

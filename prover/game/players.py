@@ -139,12 +139,13 @@ class Challenger(Player):
         """The pick or step; `opened` is what the last opening put on the table. NothingDiffers if it agrees."""
         match position.phase:
             case Phase.TRACE_PICK:
-                nodes = _hashes(opened)
+                nodes = hashes(opened)
                 return PickTrace(nodes, _first_difference(nodes, self.trace_nodes(position)))
             case Phase.OPERATOR_PICK:
-                return self._pick_operator(position, _hashes(opened))
+                roots = hashes(opened)
+                return self.pick_operator(position, roots, _first_difference(roots, self.roots(position.layer)))
             case Phase.TENSOR_PICK:
-                nodes = _hashes(opened)
+                nodes = hashes(opened)
                 return PickTensor(nodes, _first_difference(nodes, self.tensor_nodes(position)))
             case Phase.ELEMENT_PICK:
                 size = self.operator(position).dtype.size
@@ -159,8 +160,8 @@ class Challenger(Player):
                 return self._step(position)
         raise ValueError(f"{position.phase.name} is not the challenger's to answer")
 
-    def _pick_operator(self, position: Position, roots: tuple[bytes, ...]) -> PickOperator:
-        chosen = _first_difference(roots, self.roots(position.layer))
+    def pick_operator(self, position: Position, roots: tuple[bytes, ...], chosen: int) -> PickOperator:
+        """The pick of operator `chosen`, with its record."""
         records = [encoding.encode_operator(o) for o in self.layer(position).operators]
         path = merkle.path([merkle.leaf(r) for r in records], chosen)
         return PickOperator(roots, chosen, records[chosen], tuple(path))
@@ -174,7 +175,8 @@ class Challenger(Player):
         return Step(self.record(position), source.openings())
 
 
-def _hashes(opened: bytes) -> tuple[bytes, ...]:
+def hashes(opened: bytes) -> tuple[bytes, ...]:
+    """The 32-byte hashes that an opening put on the table."""
     return _pieces(opened, 32)
 
 
