@@ -14,8 +14,8 @@ import numpy as np
 from prover import operators
 from prover.game import rules
 from prover.game.moves import Move, OpenTerms, PickElement, PickTensor, PickTerms, PickTrace, Step
-from prover.game.openings import OperandSource, compute
-from prover.game.players import Challenger, Defender, hashes
+from prover.game.openings import Opened, OperandSource, compute, hashes
+from prover.game.players import Challenger, Defender
 from prover.game.position import Phase, Position
 from prover.interpreter import Interpretation
 from prover.operators import ARGMAX, Partial
@@ -137,10 +137,10 @@ def _accumulator_for(operator: Operator, position: Position, honest: list[Partia
 class MistakenChallenger(Challenger):
     """Believes its own, wrong execution, and tries the step even though the scalar specification disagrees."""
 
-    def reply(self, position: Position, opened: bytes) -> Move:
+    def reply(self, position: Position, history: Sequence[Opened]) -> Move:
         if position.phase is not Phase.STEP:
-            return super().reply(position, opened)
-        source = self.operands(position)
+            return super().reply(position, history)
+        source = self.operands(position, history)
         compute(self.operator(position), position.element, position.start, position.count, source.read)
         return Step(self.record(position), source.openings())
 
@@ -152,7 +152,8 @@ class WanderingChallenger(Challenger):
         super().__init__(execution)
         self._choose = choose
 
-    def reply(self, position: Position, opened: bytes) -> Move:
+    def reply(self, position: Position, history: Sequence[Opened]) -> Move:
+        opened = history[-1].content
         match position.phase:
             case Phase.TRACE_PICK:
                 nodes = hashes(opened)
@@ -168,4 +169,4 @@ class WanderingChallenger(Challenger):
             case Phase.TERMS_PICK:
                 values = rules.unpack_partials(self.operator(position), opened)
                 return PickTerms(self.record(position), opened, self._choose(len(values)))
-        return MistakenChallenger(self.execution).reply(position, opened)
+        return MistakenChallenger(self.execution).reply(position, history)

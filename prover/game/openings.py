@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from prover import blake3_tree, merkle, operators, posted
 from prover.blake3_tree import CHUNK
 from prover.errors import IllegalMove
 from prover.game.moves import EMPTY, Opening
-from prover.game.position import Position
+from prover.game.position import Phase, Position
 from prover.interpreter import operand_array
 from prover.operators import Partial
 from prover.program import CheckpointRef, InputRef, Operator, ResultRef, TensorRef, View, WeightRef
-from prover.trace import Array, Execution, array_root, tensor_bytes
+from prover.trace import Array, Execution, tensor_bytes
 
 
 class OpenedOperands:
@@ -100,11 +101,69 @@ def compute(operator: Operator, element: int, start: int, count: int, read: oper
     return operators.partial(operator, element, start, count, read)
 
 
+class Opened(NamedTuple):
+    """One opening of a dispute so far: the position it answered and what it put on the table."""
+
+    position: Position
+    content: bytes
+
+
+def hashes(content: bytes) -> tuple[bytes, ...]:
+    """The 32-byte hashes that an opening put on the table."""
+    return tuple(content[i : i + 32] for i in range(0, len(content), 32))
+
+
+class Commitment:
+    """The executor's commitment as far as one side knows it: what was opened, and what that side computed itself.
+
+    Below the first layer, or operator, that differs both sides agree. Above it a path runs through hashes that
+    only the executor knows, all of which it had to open on the way down. The executor needs no history.
+    """
+
+    def __init__(self, execution: Execution, roots: Sequence[bytes], history: Sequence[Opened] = ()) -> None:
+        self._leaves = execution.trace.leaves
+        self._known: dict[tuple[int, int], bytes] = {}
+        self.operator_roots = tuple(roots)
+        for position, content in history:
+            if position.phase is Phase.TRACE_OPEN:
+                spans = merkle.frontier(position.count)
+                for (first, size), node in zip(spans, hashes(content), strict=True):
+                    self._known[position.start + first, size] = node
+            elif position.phase is Phase.LAYER_OPEN:
+                self.operator_roots = hashes(content)
+
+    def _node(self, start: int, count: int) -> bytes:
+        """Hash of the executor's trace node over layers start .. start+count-1."""
+        if (start, count) in self._known:
+            return self._known[start, count]
+        if not any(start <= first and first + size <= start + count for first, size in self._known):
+            return merkle.fold(self._leaves[start : start + count])
+        p = merkle.split(count)
+        return merkle.node(self._node(start, p), self._node(start + p, count - p))
+
+    def trace_path(self, layer: int) -> tuple[bytes, ...]:
+        """Siblings of a layer's leaf in the executor's trace, from the leaf upwards."""
+        siblings: list[bytes] = []
+        start, count = 0, len(self._leaves)
+        while count > 1:
+            p = merkle.split(count)
+            if layer < start + p:
+                siblings.append(self._node(start + p, count - p))
+                count = p
+            else:
+                siblings.append(self._node(start, p))
+                start, count = start + p, count - p
+        return tuple(reversed(siblings))
+
+
 class OperandSource:
     """One player's data for the operands of an operator: reads elements and makes openings of them."""
 
-    def __init__(self, execution: Execution, operator: Operator, results: Sequence[Array]) -> None:
+    def __init__(
+        self, execution: Execution, operator: Operator, results: Sequence[Array], commitment: Commitment
+    ) -> None:
         self._execution = execution
+        self._commitment = commitment
         self._operator = operator
         self._results = results
         self._read_at: dict[int, int] = {}
@@ -145,16 +204,17 @@ class OperandSource:
     def _bind(self, source: TensorRef) -> tuple[bytes, tuple[bytes, ...]]:
         match source:
             case CheckpointRef(layer, slot):
-                return open_checkpoint(self._execution, layer, slot)
+                roots = self._execution.trace.roots[layer]
+                slots = merkle.path([merkle.leaf(r) for r in roots], slot)
+                return roots[slot], (*slots, *self._commitment.trace_path(layer))
             case ResultRef(operator):
-                roots = [array_root(a) for a in self._results]
-                return roots[operator], tuple(merkle.path([merkle.leaf(r) for r in roots], operator))
+                opened = self._commitment.operator_roots
+                return opened[operator], tuple(merkle.path([merkle.leaf(r) for r in opened], operator))
         return bytes(32), ()
 
 
 def open_checkpoint(execution: Execution, layer: int, slot: int) -> tuple[bytes, tuple[bytes, ...]]:
-    """A checkpoint's tensor root and its path to the trace root: through the slots, then the layers."""
-    trace = execution.trace
-    roots = trace.roots[layer]
+    """A checkpoint's tensor root and its path to the trace root of `execution`: through the slots, then the layers."""
+    roots = execution.trace.roots[layer]
     slots = merkle.path([merkle.leaf(r) for r in roots], slot)
-    return roots[slot], (*slots, *merkle.path(trace.leaves, layer))
+    return roots[slot], (*slots, *Commitment(execution, ()).trace_path(layer))

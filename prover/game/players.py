@@ -24,7 +24,7 @@ from prover.game.moves import (
     PickTrace,
     Step,
 )
-from prover.game.openings import OperandSource, compute
+from prover.game.openings import Commitment, Opened, OperandSource, compute, hashes
 from prover.game.position import Phase, Position
 from prover.operators import Partial
 from prover.program import Layer, Operator
@@ -83,8 +83,10 @@ class Player:
     def record(self, position: Position) -> bytes:
         return encoding.encode_operator(self.operator(position))
 
-    def operands(self, position: Position) -> OperandSource:
-        return OperandSource(self.execution, self.operator(position), self.results(position.layer))
+    def operands(self, position: Position, history: Sequence[Opened] = ()) -> OperandSource:
+        """Operands of the operator in dispute; `history` binds their openings to the other side's commitment."""
+        commitment = Commitment(self.execution, self.roots(position.layer), history)
+        return OperandSource(self.execution, self.operator(position), self.results(position.layer), commitment)
 
     def partials(self, position: Position) -> list[Partial]:
         """The values of the sub-ranges of the range in dispute."""
@@ -135,8 +137,9 @@ class Defender(Player):
 class Challenger(Player):
     """The challenger's side: picks what differs from its own run."""
 
-    def reply(self, position: Position, opened: bytes) -> Move:
-        """The pick or step; `opened` is what the last opening put on the table. NothingDiffers if it agrees."""
+    def reply(self, position: Position, history: Sequence[Opened]) -> Move:
+        """The pick or step; `history` is every opening of this dispute so far. NothingDiffers if the last agrees."""
+        opened = history[-1].content
         match position.phase:
             case Phase.TRACE_PICK:
                 nodes = hashes(opened)
@@ -157,7 +160,7 @@ class Challenger(Player):
                 choice = _first_difference(theirs, self.partials(position))
                 return PickTerms(self.record(position), opened, choice)
             case Phase.STEP:
-                return self._step(position)
+                return self._step(position, history)
         raise ValueError(f"{position.phase.name} is not the challenger's to answer")
 
     def pick_operator(self, position: Position, roots: tuple[bytes, ...], chosen: int) -> PickOperator:
@@ -166,18 +169,13 @@ class Challenger(Player):
         path = merkle.path([merkle.leaf(r) for r in records], chosen)
         return PickOperator(roots, chosen, records[chosen], tuple(path))
 
-    def _step(self, position: Position) -> Step:
-        source = self.operands(position)
+    def _step(self, position: Position, history: Sequence[Opened]) -> Step:
+        source = self.operands(position, history)
         operator = self.operator(position)
         computed = compute(operator, position.element, position.start, position.count, source.read)
         if computed == Partial(position.value, position.index):
             raise NothingDiffers("the scalar specification gives the claimed value")
         return Step(self.record(position), source.openings())
-
-
-def hashes(opened: bytes) -> tuple[bytes, ...]:
-    """The 32-byte hashes that an opening put on the table."""
-    return _pieces(opened, 32)
 
 
 def _pieces(data: bytes, size: int) -> tuple[bytes, ...]:

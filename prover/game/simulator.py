@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from prover import encoding, posted
 from prover.errors import IllegalMove
 from prover.game import rules
 from prover.game.moves import Move, opened_content
+from prover.game.openings import Opened
 from prover.game.players import NothingDiffers
 from prover.game.position import Position, Side
 from prover.program import Program, TraceRoot
@@ -24,7 +26,7 @@ class Opens(Protocol):
 class Picks(Protocol):
     """The challenger's side. None: it stays silent."""
 
-    def reply(self, position: Position, opened: bytes) -> Move | None: ...
+    def reply(self, position: Position, history: Sequence[Opened]) -> Move | None: ...
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,12 @@ def initial_position(program: Program, trace_root: TraceRoot, inputs: tuple[Arra
 def play(position: Position, executor: Opens, challenger: Picks) -> Outcome:
     """Play a dispute to its end. A side that stays silent or tries an illegal move loses by the clock."""
     outcome = Outcome(Side.EXECUTOR, "")
-    opened = b""
+    history: list[Opened] = []
     while True:
         side = position.phase.side
         other = Side.CHALLENGER if side is Side.EXECUTOR else Side.EXECUTOR
         try:
-            move = executor.answer(position) if side is Side.EXECUTOR else challenger.reply(position, opened)
+            move = executor.answer(position) if side is Side.EXECUTOR else challenger.reply(position, history)
         except NothingDiffers:
             move = None
         if move is None:
@@ -77,5 +79,6 @@ def play(position: Position, executor: Opens, challenger: Picks) -> Outcome:
         if isinstance(after, rules.Refuted):
             outcome.winner, outcome.ending = Side.CHALLENGER, "step"
             return outcome
-        opened = opened_content(move)
+        if content := opened_content(move):
+            history.append(Opened(position, content))
         position = after

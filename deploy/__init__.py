@@ -1,0 +1,1 @@
+"""Putting Refute up: the devnet, deployment to a chain, and the demo."""
