@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Operators} from "./Operators.sol";
+import "./Records.sol";
+
+/// Partial values of ranges of terms as they are opened (protocol, section 7.3): i64 each, for argmax followed by
+/// the u64 lowest index; big-endian.
+library Terms {
+    using Records for Operator;
+
+    function entrySize(Operator memory op) internal pure returns (uint256) {
+        return op.isArgmax() ? 16 : 8;
+    }
+
+    /// Entry number `number`, which exists.
+    function entry(Operator memory op, bytes calldata values, uint256 number)
+        internal
+        pure
+        returns (int64 value, uint64 index)
+    {
+        uint256 from = number * entrySize(op);
+        value = int64(uint64(bytes8(values[from:from + 8])));
+        if (op.isArgmax()) index = uint64(bytes8(values[from + 8:from + 16]));
+    }
+
+    /// The value of the whole range: the sum, the maximum, or the maximum and the index where it first comes.
+    function combine(Operator memory op, bytes calldata values)
+        internal
+        pure
+        returns (int256 value, uint256 index)
+    {
+        uint256 count = values.length / entrySize(op);
+        (value, index) = entry(op, values, 0);
+        for (uint256 i = 1; i < count; ++i) {
+            (int256 next, uint256 from) = entry(op, values, i);
+            if (op.opcode == DOT) value += next;
+            else if (next > value) (value, index) = (next, from);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+/// Keccak trees without padding, and the shape that they share with BLAKE3 (protocol, section 2.1).
+///
+/// A node over n > 1 leaves splits at the largest power of two below n, so the shape of the tree, the length of
+/// a path and the side of each sibling follow from counts alone, which come from the committed program.
+library Trees {
+    /// Splits below a node that one opening shows.
+    uint256 internal constant FRONTIER_DEPTH = 4;
+
+    function leaf(bytes memory item) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(bytes1(0x00), item));
+    }
+
+    function leafOf(bytes32 item) internal pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            mstore8(0x00, 0x00)
+            mstore(0x01, item)
+            digest := keccak256(0x00, 0x21)
+        }
+    }
+
+    function node(bytes32 left, bytes32 right) internal pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore8(free, 0x01)
+            mstore(add(free, 0x01), left)
+            mstore(add(free, 0x21), right)
+            digest := keccak256(free, 0x41)
+        }
+    }
+
+    /// Leaves on the left of a node over `count` > 1 leaves.
+    function split(uint256 count) internal pure returns (uint256 left) {
+        left = 1;
+        while (left << 1 < count) left <<= 1;
+    }
+
+    // Paths
+
+    /// The sides of the siblings on the path of leaf `index` < `count`, lowest bit nearest the leaf, 1 where the
+    /// sibling stands on the left; and the path's length.
+    function sides(uint256 count, uint256 index) internal pure returns (uint256 lefts, uint256 length) {
+        uint256 half = split(count);
+        while (count > 1) {
+            while (half >= count) half >>= 1;
+            if (index < half) {
+                lefts <<= 1;
+                count = half;
+            } else {
+                lefts = (lefts << 1) | 1;
+                index -= half;
+                count -= half;
+            }
+            ++length;
+        }
+    }
+
+    /// The root that a path leads to from leaf hash `start`; `ok` is false if the index is outside the tree or the
+    /// path has another length than its place demands.
+    function climb(bytes32 start, uint256 count, uint256 index, bytes32[] calldata path)
+        internal
+        pure
+        returns (bool ok, bytes32 top)
+    {
+        if (index >= count) return (false, 0);
+        (uint256 lefts, uint256 length) = sides(count, index);
+        if (length != path.length) return (false, 0);
+        top = start;
+        for (uint256 i = 0; i < length; ++i) {
+            bytes32 sibling = path[i];
+            top = lefts & 1 == 1 ? node(sibling, top) : node(top, sibling);
+            lefts >>= 1;
+        }
+        ok = true;
+    }
+
+    /// Whether `start` is leaf `index` of `count` under `root`.
+    function proves(bytes32 root, bytes32 start, uint256 count, uint256 index, bytes32[] calldata path)
+        internal
+        pure
+        returns (bool)
+    {
+        (bool ok, bytes32 top) = climb(start, count, index, path);
+        return ok && top == root;
+    }
+
+    // Roots
+
+    /// Root over leaf hashes, at least one; overwrites them.
+    function fold(bytes32[] memory leaves) internal pure returns (bytes32) {
+        uint256 size = leaves.length;
+        // Neighbours pair up level by level and an odd last one moves up alone: the same tree as splitting at the
+        // largest power of two.
+        while (size > 1) {
+            uint256 pairs = size / 2;
+            for (uint256 i = 0; i < pairs; ++i) {
+                leaves[i] = node(leaves[2 * i], leaves[2 * i + 1]);
+            }
+            if (size % 2 == 1) leaves[pairs] = leaves[size - 1];
+            size = pairs + size % 2;
+        }
+        return leaves[0];
+    }
+
+    /// Root of the tree over 32-byte items.
+    function rootOf(bytes32[] calldata items) internal pure returns (bytes32) {
+        bytes32[] memory leaves = new bytes32[](items.length);
+        for (uint256 i = 0; i < items.length; ++i) leaves[i] = leafOf(items[i]);
+        return fold(leaves);
+    }
+
+    // Frontiers
+
+    /// Subtrees in the frontier of a node over `count` leaves, `depth` splits down.
+    function frontierSize(uint256 count, uint256 depth) internal pure returns (uint256 size) {
+        while (count > 1 && depth > 0) {
+            uint256 half = split(count);
+            --depth;
+            size += _fullFrontier(half, depth);
+            count -= half;
+        }
+        ++size;
+    }
+
+    /// First leaf and number of leaves of subtree `child` of the frontier; `child` must exist.
+    function frontierChild(uint256 count, uint256 child) internal pure returns (uint256 first, uint256 size) {
+        uint256 depth = FRONTIER_DEPTH;
+        while (count > 1 && depth > 0) {
+            uint256 half = split(count);
+            uint256 below = _fullFrontier(half, --depth);
+            if (child < below) {
+                count = half;
+            } else {
+                child -= below;
+                first += half;
+                count -= half;
+            }
+        }
+        size = count;
+    }
+
+    /// The hash of a subtree of `count` leaves, `depth` splits above its frontier, whose hashes start at
+    /// `nodes[from]`; and where the next subtree's start.
+    function foldFrontier(
+        uint256 count,
+        uint256 depth,
+        bytes32[] calldata nodes,
+        uint256 from,
+        function(bytes32, bytes32) pure returns (bytes32) join
+    ) internal pure returns (bytes32 top, uint256 next) {
+        if (count == 1 || depth == 0) return (nodes[from], from + 1);
+        uint256 half = split(count);
+        bytes32 right;
+        (top, next) = foldFrontier(half, depth - 1, nodes, from, join);
+        (right, next) = foldFrontier(count - half, depth - 1, nodes, next, join);
+        top = join(top, right);
+    }
+
+    /// Frontier of a subtree of `count` leaves, a power of two.
+    function _fullFrontier(uint256 count, uint256 depth) private pure returns (uint256) {
+        return count < 1 << depth ? count : 1 << depth;
+    }
+}

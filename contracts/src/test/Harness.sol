@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Blake3} from "../Blake3.sol";
+import {Operators} from "../Operators.sol";
+import {Posted} from "../Posted.sol";
+import {Records} from "../Records.sol";
+import {Rules} from "../Rules.sol";
+import {Signatures} from "../Signatures.sol";
+import {Trees} from "../Trees.sol";
+
+/// Opens the internal libraries to the tests. No part of a deployment.
+contract Harness {
+    function chunkValue(bytes calldata chunk, uint256 counter, bool root) external pure returns (bytes32) {
+        return Blake3.chunkValue(chunk, counter, root);
+    }
+
+    function parent(bytes32 left, bytes32 right, bool root) external pure returns (bytes32) {
+        return root ? Blake3.rootParent(left, right) : Blake3.parent(left, right);
+    }
+
+    function chunkProves(bytes32 root, bytes32 value, uint256 count, uint256 index, bytes32[] calldata path)
+        external
+        pure
+        returns (bool)
+    {
+        return Blake3.proves(root, value, count, index, path);
+    }
+
+    function foldTensor(uint256 count, bytes32[] calldata nodes, bool whole) external pure returns (bytes32) {
+        return Blake3.foldFrontier(count, nodes, whole);
+    }
+
+    function proves(bytes32 root, bytes32 start, uint256 count, uint256 index, bytes32[] calldata path)
+        external
+        pure
+        returns (bool)
+    {
+        return Trees.proves(root, start, count, index, path);
+    }
+
+    function rootOf(bytes32[] calldata items) external pure returns (bytes32) {
+        return Trees.rootOf(items);
+    }
+
+    function frontierSize(uint256 count) external pure returns (uint256) {
+        return Trees.frontierSize(count, Trees.FRONTIER_DEPTH);
+    }
+
+    function frontierChild(uint256 count, uint256 child) external pure returns (uint256 first, uint256 size) {
+        return Trees.frontierChild(count, child);
+    }
+
+    function foldTrace(uint256 count, bytes32[] calldata nodes) external pure returns (bytes32 top) {
+        (top,) = Trees.foldFrontier(count, Trees.FRONTIER_DEPTH, nodes, 0, Trees.node);
+    }
+
+    function commitment(bytes[] calldata tensors) external pure returns (bytes32) {
+        return Posted.commitment(tensors);
+    }
+
+    function fault(bytes calldata record, uint256 layer, uint256 index) external pure returns (bytes4 rule) {
+        (, rule) = Rules.fault(record, layer, index);
+    }
+
+    function layerFault(bytes calldata record) external pure returns (bytes4 rule) {
+        (,,, rule) = Rules.layerOf(record);
+    }
+
+    function rescale(int256 acc, int256 m, int256 c, uint256 s, uint256 t) external pure returns (int256) {
+        return Operators.rescale(acc, m, c, s, t);
+    }
+
+    function divide(int256 a, int256 b, int256 m, int256 c, uint256 t) external pure returns (int256) {
+        return Operators.divide(a, b, m, c, t);
+    }
+
+    function recip(int256 a, uint256 k) external pure returns (int256) {
+        return Operators.recip(a, k);
+    }
+
+    function rsqrt(int256 a, uint256 k) external pure returns (int256) {
+        return Operators.rsqrt(a, k);
+    }
+
+    function isqrt(int256 x) external pure returns (int256) {
+        return Operators.isqrt(x);
+    }
+
+    function signer(bytes32 digest, bytes calldata signature) external pure returns (address) {
+        return Signatures.signer(digest, signature);
+    }
+}
