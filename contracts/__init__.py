@@ -1,0 +1,1 @@
+"""The contracts, their compiled artifacts, and everything that talks to a chain."""

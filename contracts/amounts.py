@@ -1,0 +1,36 @@
+"""Amounts of money as people write them: `10eth`, `0.5ether`, `500gwei`, or plain wei."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from contracts.errors import WrongSetup
+
+UNITS = {"": 1, "wei": 1, "gwei": 10**9, "eth": 10**18, "ether": 10**18}
+
+_FORM = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-z]*)\s*")
+_LARGEST = 1 << 128
+
+
+def parse_amount(text: str) -> int:
+    """Wei of an amount; WrongSetup says what is wrong with it."""
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise WrongSetup(f"{text!r} is not an amount; write a number and a unit, such as 10eth, 0.5ether or 500gwei")
+    number, unit = match.groups()
+    if unit.lower() not in UNITS:
+        raise WrongSetup(f"{text!r} has the unknown unit {unit!r}; the units are eth, ether, gwei and wei")
+    wei = Decimal(number.replace("_", "")) * UNITS[unit.lower()]
+    if wei != int(wei):
+        raise WrongSetup(f"{text!r} is not a whole number of wei; one ether has 18 decimal places")
+    if wei >= _LARGEST:
+        raise WrongSetup(f"{text!r} is more than there is; did you mean a smaller unit?")
+    return int(wei)
+
+
+def format_amount(wei: int) -> str:
+    """An amount for people: in eth, or in gwei or wei where it is tiny."""
+    unit = "eth" if wei == 0 or abs(wei) >= 10**14 else "gwei" if abs(wei) >= 10**5 else "wei"
+    number = (Decimal(wei) / UNITS[unit]).normalize()
+    return f"{number:f} {unit}"

@@ -1,0 +1,187 @@
+"""Every transaction of the protocol as a value: function, arguments, money sent, and the gas it may need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prover import encoding, posted
+from prover.blake3_tree import ChunkTree, chunk_bytes
+from prover.game.moves import (
+    Move,
+    OpenChunk,
+    Opening,
+    OpenLayer,
+    OpenTensor,
+    OpenTerms,
+    OpenTrace,
+    PickElement,
+    PickOperator,
+    PickTensor,
+    PickTerms,
+    PickTrace,
+    RefuteProgram,
+    Step,
+)
+from prover.game.openings import open_checkpoint
+from prover.game.position import Position
+from prover.merkle import path
+from prover.program import Program
+from prover.trace import Execution, tensor_bytes
+
+NOBODY = "0x" + "00" * 20
+
+GAS_CAP = 16_777_216
+"""Most gas of one transaction (EIP-7825)."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One transaction to the contract. `gas` is what its execution may need besides its calldata."""
+
+    function: str
+    arguments: tuple[Any, ...]
+    value: int = 0
+    gas: int = 400_000
+
+
+# Money
+
+
+def deposit(amount: int) -> Call:
+    return Call("deposit", (), amount)
+
+
+def start_withdrawal(amount: int) -> Call:
+    return Call("startWithdrawal", (amount,))
+
+
+def withdraw() -> Call:
+    return Call("withdraw", ())
+
+
+def collect() -> Call:
+    return Call("collect", ())
+
+
+# Models, requests and claims
+
+
+def register_model(program: Program, uri: str) -> Call:
+    arguments = encoding.encode_head(program), encoding.encode_interface(program), uri
+    return Call("registerModel", arguments, gas=1_000_000)
+
+
+def add_uri(model: bytes, uri: str) -> Call:
+    return Call("addUri", (model, uri))
+
+
+def request(
+    model: bytes,
+    interface: bytes,
+    inputs: Sequence[bytes],
+    fee: int,
+    answer_period: int,
+    min_stake: int = 0,
+    only: str = NOBODY,
+) -> Call:
+    arguments = model, interface, list(inputs), answer_period, min_stake, only
+    return Call("request", arguments, fee, _gas_of_tensors(inputs))
+
+
+def cancel(request_id: bytes) -> Call:
+    return Call("cancel", (request_id,))
+
+
+def accept(request_id: bytes) -> Call:
+    return Call("accept", (request_id,))
+
+
+def lapse(request_id: bytes) -> Call:
+    return Call("lapse", (request_id,))
+
+
+def claim(
+    request_id: bytes, interface: bytes, trace_root: bytes, outputs: Sequence[bytes], delegate: str = NOBODY
+) -> Call:
+    arguments = request_id, interface, trace_root, list(outputs), delegate
+    return Call("claim", arguments, gas=_gas_of_tensors(outputs))
+
+
+def finalise(claim_id: bytes) -> Call:
+    return Call("finalise", (claim_id,))
+
+
+def _gas_of_tensors(tensors: Sequence[bytes]) -> int:
+    """Copying, hashing and logging posted tensors."""
+    return 800_000 + 40 * sum(map(len, tensors))
+
+
+# Disputes
+
+
+def challenge(claim_id: bytes, program: Program) -> Call:
+    return Call("challenge", (claim_id, encoding.encode_head(program)), gas=600_000)
+
+
+def expire(disputes: Sequence[bytes]) -> Call:
+    return Call("expire", (list(disputes),), gas=300_000 + 200_000 * len(disputes))
+
+
+def settle(dispute: bytes) -> Call:
+    return Call("settle", (dispute,))
+
+
+def prove_output(claim_id: bytes, execution: Execution, outputs: Sequence[bytes], number: int, chunk: int) -> Call:
+    """Chunk `chunk` of posted output `number` beside the committed checkpoint's, whose trace root `execution` has."""
+    program = execution.program
+    leaves = posted.chunk_leaves(outputs[number])
+    listed = posted.posted(outputs)
+    shown = Opening(chunk_bytes(outputs[number], chunk), tuple(path(leaves, chunk)), posted=listed)
+    source = program.outputs[number].source
+    data = tensor_bytes(execution.trace.checkpoints[source.layer][source.slot])
+    root, root_path = open_checkpoint(execution, source.layer, source.slot)
+    committed = Opening(chunk_bytes(data, chunk), tuple(ChunkTree(data).path(chunk)), root, root_path)
+    head, interface = encoding.encode_head(program), encoding.encode_interface(program)
+    arguments = claim_id, head, interface, number, chunk, opening_words(shown), opening_words(committed)
+    return Call("proveOutput", arguments, gas=3_000_000)
+
+
+def opening_words(opening: Opening) -> tuple[Any, ...]:
+    """An opening as the contract takes it."""
+    return opening.chunk, list(opening.chunk_path), opening.root, list(opening.root_path), opening.posted
+
+
+def answer(dispute: bytes, position: Position, move: Move, signature: bytes = b"") -> Call:
+    """The call that answers `position` with `move`; `signature` when another than the executor sends its opening."""
+    function, arguments, gas = _move(move, signature)
+    return Call(function, (dispute, position.words(), *arguments), gas=gas)
+
+
+def _move(move: Move, signature: bytes) -> tuple[str, tuple[Any, ...], int]:
+    match move:
+        case OpenTrace(nodes):
+            return "openTrace", (list(nodes),), 500_000
+        case PickTrace(nodes, child):
+            return "pickTrace", (list(nodes), child), 500_000
+        case OpenLayer(record, siblings, roots):
+            return "openLayer", (record, list(siblings), list(roots), signature), 1_500_000
+        case PickOperator(roots, operator, record, siblings):
+            return "pickOperator", (list(roots), operator, record, list(siblings)), 1_500_000
+        case OpenTensor(nodes):
+            return "openTensor", (list(nodes),), 1_000_000
+        case PickTensor(nodes, child):
+            return "pickTensor", (list(nodes), child), 500_000
+        case OpenChunk(chunk):
+            return "openChunk", (chunk,), 1_000_000
+        case PickElement(record, chunk, item):
+            return "pickElement", (record, chunk, item), 1_000_000
+        case OpenTerms(record, values, finish):
+            return "openTerms", (record, values, [opening_words(o) for o in finish], signature), 3_000_000
+        case PickTerms(record, values, choice):
+            return "pickTerms", (record, values, choice), 1_000_000
+        case Step(record, operands):
+            return "step", (record, [opening_words(o) for o in operands]), 4_000_000
+        case RefuteProgram(operator, record, siblings):
+            return "refuteProgram", (operator, record, list(siblings)), 2_000_000

@@ -1,0 +1,154 @@
+"""One account's hand on one deployment: sends the protocol's transactions and reads its views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth_account.messages import encode_typed_data
+from eth_account.signers.local import LocalAccount
+
+from contracts.abi import Event, refute_abi
+from contracts.amounts import format_amount
+from contracts.calls import Call
+from contracts.chain import Chain, Receipt, Reverted
+from contracts.deployment import Deployment
+from contracts.errors import ContractRefused, WrongSetup
+from contracts.refusals import refusal
+from prover.game.position import Position
+
+MOVES = frozenset(
+    {
+        "openTrace",
+        "openLayer",
+        "openTensor",
+        "openChunk",
+        "openTerms",
+        "pickTrace",
+        "pickOperator",
+        "pickTensor",
+        "pickElement",
+        "pickTerms",
+        "step",
+    }
+)
+"""Sent without a simulation: they are made by the rules, and computing them twice costs time in a dispute."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A transaction that succeeded."""
+
+    transaction: bytes
+    block: int
+    gas: int
+    events: tuple[Event, ...]
+
+    def event(self, name: str) -> Event:
+        """The first event of a name."""
+        return next(e for e in self.events if e.name == name)
+
+
+Outcome = Done | ContractRefused
+
+
+class Client:
+    """Sends and reads for one account. Without an account it only reads."""
+
+    def __init__(self, chain: Chain, deployment: Deployment, account: LocalAccount | None = None) -> None:
+        self.chain = chain
+        self.deployment = deployment
+        self._account = account
+        self._abi = refute_abi()
+
+    @property
+    def address(self) -> str:
+        return self._signer().address
+
+    def _signer(self) -> LocalAccount:
+        if self._account is None:
+            raise WrongSetup("this needs an account to sign with; give --key FILE")
+        return self._account
+
+    # Reading
+
+    def view(self, function: str, *arguments: Any, block: int | None = None) -> Any:
+        """What a view of the contract returns at a block, by default the latest."""
+        data = self.chain.call(self.deployment.refute, self._abi.encode_call(function, arguments), block=block)
+        return self._abi.decode_result(function, data)
+
+    def decode(self, log: Any) -> Event | None:
+        """The event of a log of this deployment."""
+        return self._abi.decode_log([bytes(topic) for topic in log["topics"]], bytes(log["data"]))
+
+    # Acting
+
+    def transact(self, call: Call) -> Done:
+        """Send one transaction and wait for it; ContractRefused if the contract refuses it."""
+        (outcome,) = self.transact_all([call])
+        if isinstance(outcome, ContractRefused):
+            raise outcome
+        return outcome
+
+    def transact_all(self, calls: Sequence[Call]) -> list[Outcome]:
+        """Send several transactions one behind the other, then wait for all; the outcome of each, in order."""
+        account = self._signer()
+        outcomes: list[Outcome | None] = []
+        sent: list[tuple[int, Call, bytes, bytes]] = []
+        nonce, base_fee = self.chain.nonce(account.address), self.chain.block().base_fee
+        for index, call in enumerate(calls):
+            data = self._abi.encode_call(call.function, call.arguments)
+            self._check_balance(call)
+            try:
+                if call.function not in MOVES:
+                    self._simulate(call, data)
+            except ContractRefused as refused:
+                outcomes.append(refused)
+                continue
+            transaction = self.chain.send(
+                account, self.deployment.refute, data, value=call.value, gas=call.gas, nonce=nonce, base_fee=base_fee
+            )
+            outcomes.append(None)
+            sent.append((index, call, data, transaction))
+            nonce += 1
+        for index, call, data, transaction in sent:
+            outcomes[index] = self._outcome(call, data, self.chain.wait(transaction))
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _simulate(self, call: Call, data: bytes, block: int | None = None) -> None:
+        """Raise ContractRefused if the call would be refused."""
+        try:
+            self.chain.call(self.deployment.refute, data, self.address, call.value, block)
+        except Reverted as reason:
+            raise refusal(*self._abi.decode_error(reason.data)) from reason
+
+    def _check_balance(self, call: Call) -> None:
+        if call.value == 0:
+            return
+        balance = self.chain.balance(self.address)
+        if balance < call.value:
+            raise WrongSetup(
+                f"{self.address} has {format_amount(balance)}, {format_amount(call.value)} are needed "
+                f"({format_amount(call.value - balance)} more, and gas); send it some or give a smaller amount"
+            )
+
+    def _outcome(self, call: Call, data: bytes, receipt: Receipt) -> Outcome:
+        if receipt.succeeded:
+            events = tuple(e for e in map(self.decode, receipt.logs) if e is not None)
+            return Done(receipt.transaction, receipt.block, receipt.gas, events)
+        try:
+            self._simulate(call, data, receipt.block)
+        except ContractRefused as refused:
+            return refused
+        return refusal("NoReason", ())
+
+    def sign_opening(self, claim: bytes, position: Position, content: bytes) -> bytes:
+        """EIP-712 signature of an opening's content hash, so that another may send it (protocol, section 7.2)."""
+        bytes32 = "bytes32"
+        message = encode_typed_data(
+            {"name": "Refute", "version": "1", "chainId": self.chain.id, "verifyingContract": self.deployment.refute},
+            {"Opening": [{"name": name, "type": bytes32} for name in ("claim", "position", "content")]},
+            {"claim": claim, "position": position.digest, "content": content},
+        )
+        return bytes(self._signer().sign_message(message).signature)

@@ -1,0 +1,106 @@
+"""A deployment of the contracts: its parameters, how it is made, and the file that says where it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+
+from contracts.abi import Abi, artifact, refute_abi
+from contracts.chain import Chain, Reverted
+from contracts.errors import ContractRefused, WrongSetup
+from contracts.refusals import refusal
+
+DEPLOY_GAS = 12_000_000
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Section 5 of the protocol: times in seconds, money in wei, shares in basis points."""
+
+    window: int = 3600
+    clock: int = 1200
+    move_time: int = 60
+    layer_time: int = 300
+    withdrawal_delay: int = 7200
+    executor_stake: int = 10 * 10**18
+    challenger_bond: int = 10**18
+    acceptance_bond: int = 10**18
+    peak_gas_price: int = 100 * 10**9
+    burn_share: int = 5000
+
+
+DEVNET_PARAMETERS = Parameters()
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Where the contracts stand. `block` is the one they were deployed in: there is nothing to read before it."""
+
+    chain: int
+    refute: str
+    walk: str
+    referee: str
+    block: int
+    parameters: Parameters
+
+    def save(self, path: Path) -> None:
+        """Write the deployment file; a reader never sees half of it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = path.with_suffix(".new")
+        staging.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        os.replace(staging, path)
+
+
+def load(path: Path, chain: Chain) -> Deployment:
+    """The deployment of a file, if it is on this chain; WrongSetup says what is wrong."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        deployment = Deployment(**{**content, "parameters": Parameters(**content["parameters"])})
+    except FileNotFoundError as error:
+        raise WrongSetup(
+            f"there is no deployment file {path}; start a devnet (`refute devnet`) or give one with --deployment"
+        ) from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise WrongSetup(
+            f"deployment file {path} cannot be read: {error!r}; write it again with `refute deploy`"
+        ) from error
+    if deployment.chain != chain.id:
+        raise WrongSetup(
+            f"deployment file {path} is for chain {deployment.chain}, but the chain at {chain.url} is {chain.id}; "
+            "give the other's --deployment or --chain"
+        )
+    if not chain.has_code(deployment.refute):
+        raise WrongSetup(
+            f"there is no contract at {deployment.refute}, where deployment file {path} says it is; "
+            "the chain was started anew: deploy again"
+        )
+    return deployment
+
+
+def deploy(chain: Chain, account: LocalAccount, parameters: Parameters = DEVNET_PARAMETERS) -> Deployment:
+    """Deploy Walk, Referee and Refute; ContractRefused if the parameters break a relation of section 5."""
+    walk, _ = _create(chain, account, "Walk", ())
+    referee, _ = _create(chain, account, "Referee", ())
+    refute, block = _create(chain, account, "Refute", (astuple(parameters), walk, referee))
+    return Deployment(chain.id, refute, walk, referee, block, parameters)
+
+
+def _create(chain: Chain, account: LocalAccount, name: str, arguments: tuple[Any, ...]) -> tuple[str, int]:
+    """(address, block) of a new contract."""
+    made = artifact(name)
+    data = made.bytecode + Abi(made.abi).encode_constructor(arguments)
+    nonce, base_fee = chain.nonce(account.address), chain.block().base_fee
+    sent = chain.send(account, None, data, value=0, gas=DEPLOY_GAS, nonce=nonce, base_fee=base_fee)
+    receipt = chain.wait(sent)
+    if not receipt.succeeded or receipt.contract is None:
+        try:
+            chain.call(None, data, account.address)
+        except Reverted as reason:
+            raise refusal(*refute_abi().decode_error(reason.data)) from reason
+        raise ContractRefused("NoReason", (), f"{name} could not be deployed; is {account.address} funded?")
+    return receipt.contract, receipt.block

@@ -1,0 +1,28 @@
+"""What can go wrong with a chain, by what the caller does about it: retry, tell the person, or drop the action."""
+
+from __future__ import annotations
+
+from prover.errors import RefuteError
+
+
+class ChainUnavailable(RefuteError):
+    """The chain did not answer, or not in time. Retry with back-off; nothing is wrong with us or the peer."""
+
+
+class WrongSetup(RefuteError):
+    """An amount, key, deployment file or balance that a person has to put right."""
+
+
+class ContractRefused(RefuteError):
+    """The contract refused a transaction or call; nothing changed.
+
+    Attributes:
+        name: the contract's error, such as `WindowIsOver`.
+        arguments: its values, in order.
+    """
+
+    def __init__(self, name: str, arguments: tuple[object, ...] = (), text: str = "") -> None:
+        shown = ", ".join("0x" + a.hex() if isinstance(a, bytes) else str(a) for a in arguments)
+        super().__init__(f"{name}({shown}): {text}" if text else f"{name}({shown})")
+        self.name = name
+        self.arguments = arguments
