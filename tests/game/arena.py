@@ -1,0 +1,181 @@
+"""Disputes on a real chain (eth-tester in this process): the players of the simulator, the rules of the contract.
+
+Every move is made twice: by `prover.game.rules` and by a transaction; the positions must be the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from eth_account import Account
+
+from contracts import calls
+from contracts.calls import Call
+from contracts.chain import Chain
+from contracts.client import Client, Done
+from contracts.deployment import DEVNET_PARAMETERS, Parameters, deploy
+from contracts.errors import ContractRefused
+from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
+from prover import encoding
+from prover.errors import IllegalMove
+from prover.game import rules
+from prover.game.moves import Move, opened_content
+from prover.game.openings import Opened
+from prover.game.players import NothingDiffers
+from prover.game.position import Phase, Position, Side
+from prover.game.simulator import Opens, Picks
+from prover.program import Program
+from prover.trace import Array, Execution, tensor_bytes
+
+ETHER = 10**18
+FEE = ETHER // 10
+
+
+@dataclass
+class Walked:
+    """How a dispute on chain ended: `ending` is "step", "silence", or the name of the refusal."""
+
+    winner: Side
+    ending: str
+    phases: list[Phase] = field(default_factory=list)
+    gas: list[int] = field(default_factory=list)
+    largest: int = 0
+    """Bytes of the largest move."""
+
+
+class Arena:
+    """One chain with the contracts and a few staked accounts; `executor`, `challenger` and so on are their clients."""
+
+    def __init__(self, parameters: Parameters = DEVNET_PARAMETERS) -> None:
+        self.devnet = DevnetChain()
+        self.chain = Chain(LocalProvider(self.devnet))
+        accounts = [Account.from_key(key) for key in DEVNET_KEYS]
+        self.deployment = deploy(self.chain, accounts[0], parameters)
+        clients = [Client(self.chain, self.deployment, account) for account in accounts]
+        self.executor, self.challenger, self.requester, self.stranger, self.other = clients[1:6]
+        for client in (self.executor, self.challenger, self.other):
+            client.transact(calls.deposit(1000 * ETHER))
+        self._registered: set[bytes] = set()
+
+    # Time and money
+
+    @property
+    def now(self) -> int:
+        return self.chain.block().timestamp
+
+    def set_time(self, timestamp: int) -> None:
+        """The next block has at least this timestamp."""
+        self.devnet.handle("evm_mine", [timestamp])
+
+    def pass_time(self, seconds: int) -> None:
+        self.set_time(self.now + seconds)
+
+    # Requests and claims
+
+    def ask(self, program: Program, inputs: Sequence[Array], **options: object) -> bytes:
+        """Register the model if need be, and request its outputs; the request's id."""
+        model = encoding.model_id(program)
+        if model not in self._registered:
+            self.requester.transact(calls.register_model(program, "local"))
+            self._registered.add(model)
+        posted = [tensor_bytes(a) for a in inputs]
+        interface = encoding.encode_interface(program)
+        done = self.requester.transact(
+            calls.request(model, interface, posted, FEE, 600, **options)  # type: ignore[arg-type]
+        )
+        request: bytes = done.event("Requested").arguments["request"]
+        return request
+
+    def claim(self, execution: Execution, request: bytes | None = None, delegate: str = calls.NOBODY) -> bytes:
+        """Accept a request and claim an execution's outputs and trace; the claim's id."""
+        if request is None:
+            request = self.ask(execution.program, execution.inputs)
+        self.executor.transact(calls.accept(request))
+        outputs = [tensor_bytes(a) for a in execution.outputs]
+        interface = encoding.encode_interface(execution.program)
+        done = self.executor.transact(calls.claim(request, interface, execution.trace.root, outputs, delegate))
+        claim: bytes = done.event("Claimed").arguments["claim"]
+        return claim
+
+    def challenge(self, claim: bytes, program: Program, by: Client | None = None) -> tuple[bytes, Position]:
+        """Open a dispute; its id and first position."""
+        done = (by or self.challenger).transact(calls.challenge(claim, program))
+        event = done.event("Challenged")
+        return event.arguments["dispute"], position_of(event.arguments["position"])
+
+    # Disputes
+
+    def play(self, claim: bytes, program: Program, executor: Opens, challenger: Picks) -> Walked:
+        """Play a dispute to its end on chain, beside the pure rules. A side that is stuck loses by the clock."""
+        dispute, position = self.challenge(claim, program)
+        walked = Walked(Side.EXECUTOR, "")
+        history: list[Opened] = []
+        while True:
+            side = position.phase.side
+            mover = self.executor if side is Side.EXECUTOR else self.challenger
+            walked.phases.append(position.phase)
+            try:
+                move = executor.answer(position) if side is Side.EXECUTOR else challenger.reply(position, history)
+            except NothingDiffers:
+                move = None
+            if move is None:
+                return self._stuck(walked, dispute, side, "silence")
+            call = calls.answer(dispute, position, move)
+            (done,) = mover.transact_all([call])
+            if isinstance(done, ContractRefused):
+                assert refusal_of(position, move) == done.name
+                return self._stuck(walked, dispute, side, done.name)
+            walked.gas.append(done.gas)
+            walked.largest = max(walked.largest, size_of(mover, call))
+            expected = rules.apply(position, move)
+            if isinstance(expected, rules.Refuted):
+                assert done.event("Resolved").arguments["challengerWon"]
+                walked.winner, walked.ending = Side.CHALLENGER, "step"
+                return walked
+            assert moved_to(done) == expected
+            if content := opened_content(move):
+                assert done.event("Moved").arguments["opened"] == content
+                history.append(Opened(position, content))
+            position = expected
+
+    def _stuck(self, walked: Walked, dispute: bytes, side: Side, ending: str) -> Walked:
+        """The clock of the side to move runs out."""
+        self.pass_time(self.deployment.parameters.clock)
+        event = self.stranger.transact(calls.expire([dispute])).event("Resolved")
+        challenger_won = side is Side.EXECUTOR
+        assert event.arguments["challengerWon"] is challenger_won
+        walked.winner = Side.CHALLENGER if challenger_won else Side.EXECUTOR
+        walked.ending = ending
+        return walked
+
+    def refuses(self, client: Client, call: Call) -> str:
+        """The name of the contract's refusal of a call."""
+        try:
+            client.transact(call)
+        except ContractRefused as refused:
+            return refused.name
+        raise AssertionError(f"{call.function} was not refused")
+
+
+def position_of(words: Sequence[object]) -> Position:
+    """A position from a decoded event."""
+    return Position(Phase(words[0]), *words[1:])  # type: ignore[arg-type]
+
+
+def moved_to(done: Done) -> Position:
+    return position_of(done.event("Moved").arguments["next"])
+
+
+def refusal_of(position: Position, move: Move) -> str:
+    """The name under which the pure rules refuse a move."""
+    try:
+        rules.apply(position, move)
+    except IllegalMove as error:
+        return error.rule
+    raise AssertionError(f"the rules allow {type(move).__name__} in {position.phase.name}")
+
+
+def size_of(client: Client, call: Call) -> int:
+    """Bytes of calldata."""
+    return len(client._abi.encode_call(call.function, call.arguments))
