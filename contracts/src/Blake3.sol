@@ -19,31 +19,26 @@ library Blake3 {
 
     /// Chaining value of chunk number `counter`, 0 to 1,024 bytes; `root` when its tensor has no other chunk.
     function chunkValue(bytes calldata chunk, uint256 counter, bool root) internal pure returns (bytes32) {
-        uint256 blocks = chunk.length == 0 ? 1 : (chunk.length + BLOCK - 1) / BLOCK;
-        uint256 data;
-        // A copy past the free memory pointer, padded with zeros to whole blocks; the compression's scratch lies
-        // behind it.
+        uint256 length = chunk.length;
+        uint256 data = Blake3Compression.borrow();
         assembly ("memory-safe") {
-            data := mload(0x40)
-            let size := mul(blocks, BLOCK)
-            calldatacopy(data, chunk.offset, chunk.length)
-            calldatacopy(add(data, chunk.length), calldatasize(), sub(size, chunk.length))
-            mstore(0x40, add(data, size))
+            calldatacopy(data, chunk.offset, length)
+            // zeros up to the end of the last block
+            calldatacopy(add(data, length), calldatasize(), BLOCK)
         }
         (uint256 low, uint256 high) = (IV_LOW, IV_HIGH);
         uint256 flags = CHUNK_START;
-        for (uint256 i = 0; i < blocks; ++i) {
-            uint256 length = BLOCK;
-            if (i == blocks - 1) {
-                flags |= CHUNK_END | (root ? ROOT : 0);
-                length = chunk.length - BLOCK * i;
+        uint256 block_ = data;
+        unchecked {
+            for (; length > BLOCK; length -= BLOCK) {
+                (low, high) = Blake3Compression.compress(low, high, _last(counter, BLOCK, flags), block_);
+                flags = 0;
+                block_ += BLOCK;
             }
-            (low, high) = Blake3Compression.compress(low, high, _last(counter, length, flags), data + BLOCK * i);
-            flags = 0;
         }
-        assembly ("memory-safe") {
-            mstore(0x40, data)
-        }
+        flags |= CHUNK_END | (root ? ROOT : 0);
+        (low, high) = Blake3Compression.compress(low, high, _last(counter, length, flags), block_);
+        Blake3Compression.giveBack(data);
         return _pack(low, high);
     }
 
@@ -86,18 +81,13 @@ library Blake3 {
     }
 
     function _parent(bytes32 left, bytes32 right, uint256 flags) private pure returns (bytes32) {
-        uint256 data;
+        uint256 data = Blake3Compression.borrow();
         assembly ("memory-safe") {
-            data := mload(0x40)
             mstore(data, left)
             mstore(add(data, 32), right)
-            mstore(0x40, add(data, BLOCK))
         }
-        (uint256 low, uint256 high) =
-            Blake3Compression.compress(IV_LOW, IV_HIGH, _last(0, BLOCK, flags), data);
-        assembly ("memory-safe") {
-            mstore(0x40, data)
-        }
+        (uint256 low, uint256 high) = Blake3Compression.compress(IV_LOW, IV_HIGH, _last(0, BLOCK, flags), data);
+        Blake3Compression.giveBack(data);
         return _pack(low, high);
     }
 
