@@ -1,0 +1,1 @@
+"""Small models that train in seconds, for tests, demonstrations and benchmarks."""
