@@ -91,10 +91,12 @@ class Lowering:
     ) -> Stored:
         """Append the operator `name` of the operator table; its result."""
         row = TABLE[name]
-        held = Operator(
+        operator = Operator(
             row.opcode, row.variant, dtype, tuple(shape), (), lo, hi, reduced, shift, lift, k, 0, box, start
         )
-        return self.builder.add(*(_without_unit_axes(held, operands) if not box else (held, operands)))
+        if not box:
+            operator, operands = _without_unit_axes(operator, operands)
+        return self.builder.add(operator, operands)
 
     def output_range(self, node: Node) -> tuple[int, int]:
         """Clamp of a node's result: a fused ReLU is a lower end of 0."""

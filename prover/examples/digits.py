@@ -99,10 +99,15 @@ def _trained(width: int, seed: int, epochs: int = 30) -> Digits:
     split = train_test_split(np.arange(len(images)), test_size=0.2, random_state=0, stratify=data.target)
     seen, unseen = (torch.from_numpy(np.sort(part)) for part in split)
     labels = torch.from_numpy(data.target.astype(np.int64))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = DigitNetwork(width)
-        _fit(module, images[seen], labels[seen], epochs)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # float sums depend on how they are split over threads
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = DigitNetwork(width)
+            _fit(module, images[seen], labels[seen], epochs)
+    finally:
+        torch.set_num_threads(threads)
     calibration = tuple((image.unsqueeze(0),) for image in images[seen[:CALIBRATION]])
     return Digits(module.eval(), calibration, images[unseen], labels[unseen].numpy())
 
