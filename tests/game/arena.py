@@ -100,7 +100,7 @@ class Arena:
 
     def challenge(self, claim: bytes, program: Program, by: Client | None = None) -> tuple[bytes, Position]:
         """Open a dispute; its id and first position."""
-        done = (by or self.challenger).transact(calls.challenge(claim, program))
+        done = (by or self.challenger).transact(calls.challenge(claim, encoding.encode_head(program)))
         event = done.event("Challenged")
         return event.arguments["dispute"], position_of(event.arguments["position"])
 
