@@ -153,6 +153,7 @@ library Openings {
         pure
     {
         uint256 length = operand.numel * operand.size;
+        checkLength(opening, length, chunk);
         if (operand.source == INPUT) {
             if (keccak256(opening.posted) != position.inputs) revert MoveErrors.WrongPostedList();
             checkPosted(opening, operand.index, length, chunk);
@@ -173,18 +174,22 @@ library Openings {
         checkChunk(opening, root, length, chunk);
     }
 
-    /// Reverts unless the opened chunk is number `chunk` of a tensor of `length` bytes with BLAKE3 root `root`.
+    /// Reverts unless the opened chunk is as long as chunk number `chunk` of a tensor of `length` bytes.
+    function checkLength(Opening calldata opening, uint256 length, uint256 chunk) internal pure {
+        if (opening.chunk.length != Posted.chunkLength(length, chunk)) revert MoveErrors.WrongChunkLength();
+    }
+
+    /// Reverts unless the opened chunk, of the right length, is number `chunk` of a tensor of `length` bytes with
+    /// BLAKE3 root `root`.
     function checkChunk(Opening calldata opening, bytes32 root, uint256 length, uint256 chunk) internal pure {
-        _checkLength(opening, length, chunk);
         uint256 count = Posted.chunks(length);
         bytes32 value = Blake3.chunkValue(opening.chunk, chunk, count == 1);
         if (!Blake3.proves(root, value, count, chunk, opening.chunkPath)) revert MoveErrors.WrongChunkPath();
     }
 
-    /// Reverts unless the opened chunk is number `chunk` of tensor `number` of the opened posted list, which has
-    /// `length` bytes.
+    /// Reverts unless the opened chunk, of the right length, is number `chunk` of tensor `number` of the opened
+    /// posted list, which has `length` bytes.
     function checkPosted(Opening calldata opening, uint256 number, uint256 length, uint256 chunk) internal pure {
-        _checkLength(opening, length, chunk);
         (bool ok, uint256 listed, bytes32 root) = Posted.entry(opening.posted, number);
         if (!ok || listed != length) revert MoveErrors.WrongInputLength();
         bytes32 leaf = Trees.leaf(opening.chunk);
@@ -206,10 +211,6 @@ library Openings {
         (ok, top) = Trees.climb(Trees.leafOf(opening.root), slots, slot, path[:inner]);
         if (ok) (ok, top) = Trees.climb(Trees.leafOf(top), layers, layer, path[inner:]);
         if (!ok) revert MoveErrors.WrongTensorPath();
-    }
-
-    function _checkLength(Opening calldata opening, uint256 length, uint256 chunk) private pure {
-        if (opening.chunk.length != Posted.chunkLength(length, chunk)) revert MoveErrors.WrongChunkLength();
     }
 
     function _isEmpty(Opening calldata o) private pure returns (bool) {

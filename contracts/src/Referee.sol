@@ -133,6 +133,8 @@ contract Referee {
         seam.outputs = keccak256(posted.posted);
         Output memory output = _output(interface_, number);
         if (chunk >= Posted.chunks(output.length)) revert MoveErrors.NoSuchChunk();
+        Openings.checkLength(posted, output.length, chunk);
+        Openings.checkLength(committed, output.length, chunk);
         Openings.checkPosted(posted, number, output.length, chunk);
         uint256 layers = Heads.decode(head).layers;
         seam.traceRoot = Openings.checkpointTop(committed, layers, output.layer, output.slot, output.slots);

@@ -4,7 +4,6 @@ pragma solidity ^0.8.30;
 import {Blake3} from "../Blake3.sol";
 import {Operators} from "../Operators.sol";
 import {Posted} from "../Posted.sol";
-import {Records} from "../Records.sol";
 import {Rules} from "../Rules.sol";
 import {Signatures} from "../Signatures.sol";
 import {Trees} from "../Trees.sol";
@@ -17,6 +16,19 @@ contract Harness {
 
     function parent(bytes32 left, bytes32 right, bool root) external pure returns (bytes32) {
         return root ? Blake3.rootParent(left, right) : Blake3.parent(left, right);
+    }
+
+    /// Hashes a chunk while other memory is held: the root over `items` before and after must be the same.
+    function hashAround(bytes calldata chunk, bytes32[] calldata items)
+        external
+        pure
+        returns (bytes32 before, bytes32 value, bytes32 afterwards)
+    {
+        bytes32[] memory held = new bytes32[](items.length);
+        for (uint256 i = 0; i < items.length; ++i) held[i] = Trees.leafOf(items[i]);
+        before = Trees.rootOf(items);
+        value = Blake3.chunkValue(chunk, 0, true);
+        afterwards = Trees.fold(held);
     }
 
     function chunkProves(bytes32 root, bytes32 value, uint256 count, uint256 index, bytes32[] calldata path)

@@ -1,0 +1,56 @@
+"""Pure contract functions called on pyrevm: fractions of a millisecond each, refusals by name, gas of the execution."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from pyrevm import EVM
+
+from contracts.abi import Abi, artifact
+
+CALLER = "0x" + "11" * 20
+
+
+class Refused(Exception):
+    """The contract reverted; `name` is its error's."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class Machine:
+    """One deployed contract."""
+
+    def __init__(self, name: str) -> None:
+        made = artifact(name)
+        self.abi = Abi(made.abi, artifact("Refute").abi)
+        self._evm = EVM()
+        self._evm.set_balance(CALLER, 10**20)
+        self._address = self._evm.deploy(CALLER, made.bytecode)
+        self.gas = 0
+
+    def call(self, function: str, *arguments: Any) -> Any:
+        """What the function returns; Refused if it reverts. `gas` is then what its execution used."""
+        data = self.abi.encode_call(function, arguments)
+        try:
+            answer = self._evm.message_call(CALLER, self._address, calldata=data, gas=10**9)
+        except RuntimeError as error:
+            # pyrevm tells a revert's data only in its message; out of gas and the like have none
+            output = re.search(r"Revert \{.*output: 0x([0-9a-f]*)", str(error))
+            name = self.abi.decode_error(bytes.fromhex(output[1]))[0] if output else str(error)
+            raise Refused(name) from None
+        nonzero = sum(1 for byte in data if byte)
+        self.gas = self._evm.result.gas_used - 21_000 - 4 * (len(data) - nonzero) - 16 * nonzero
+        return self.abi.decode_result(function, bytes(answer))
+
+    def artifact_errors(self) -> list[dict[str, Any]]:
+        """The declared errors of the product's contracts."""
+        return [dict(entry) for entry in artifact("Refute").abi if entry["type"] == "error"]
+
+
+@cache
+def machine(name: str) -> Machine:
+    return Machine(name)

@@ -1,0 +1,218 @@
+"""Walk and Referee against the pure rules, move by move: the same positions, the same refusals, for any move."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from functools import cache
+from typing import Any
+
+import pytest
+
+from contracts import calls
+from prover.encoding import decode_operator
+from prover.errors import IllegalMove
+from prover.game import rules
+from prover.game.adversaries import FaultyInterpretation, LyingDefender, MistakenChallenger, WanderingChallenger
+from prover.game.moves import EMPTY, Move, Opening, OpenTerms, RefuteProgram
+from prover.game.players import Challenger, Defender
+from prover.game.position import Phase, Position
+from prover.game.simulator import Stage, initial_position, play
+from prover.interpreter import Interpretation
+from prover.operators import TABLE, row_of
+from prover.program import Opcode, Operator
+from tests.contracts.machine import Refused, machine
+from tests.game.test_single_faults import random_fault
+from tests.strategies import random_operator, random_program
+
+WALK, REFEREE = machine("Walk"), machine("Referee")
+OF_THE_REFEREE = {"pickElement", "openTerms", "pickTerms", "step"}
+DISPUTE = bytes(32)
+REFUTED = "refuted"
+
+PROGRAMS = 24
+MUTANTS_PER_MOVE = 6
+MOST_GAS = 2_000_000
+
+
+def by_the_rules(position: Position, move: Move) -> Position | str:
+    try:
+        after = rules.apply(position, move)
+    except IllegalMove as error:
+        return error.rule
+    return REFUTED if isinstance(after, rules.Refuted) else after
+
+
+def on_chain(position: Position, move: Move) -> Position | str:
+    call = calls.answer(DISPUTE, position, move)
+    contract = REFEREE if call.function in OF_THE_REFEREE else WALK
+    try:
+        after = contract.call(call.function, *call.arguments)
+    except Refused as refused:
+        return refused.name
+    assert contract.gas < MOST_GAS, (call.function, contract.gas)
+    return Position(Phase(after[0]), *after[1:]) if after else REFUTED
+
+
+@cache
+def stages(seed: int) -> list[Stage]:
+    """Every move of some games of one random program: one against a liar, one of a challenger that wanders."""
+    program, weights, inputs = random_program(seed)
+    honest = Interpretation(program, weights, tuple(inputs))
+    rng = random.Random(seed)
+    wandering = WanderingChallenger(honest, rng.randrange)
+    position = initial_position(program, honest.trace.root, tuple(inputs))
+    games = [play(position, Defender(honest), wandering)]
+    for _ in range(2):
+        liar = FaultyInterpretation(program, weights, tuple(inputs), random_fault(program, rng))
+        if liar.trace.root != honest.trace.root:
+            position = initial_position(program, liar.trace.root, tuple(inputs))
+            games.append(play(position, LyingDefender(liar), Challenger(honest)))
+    return [stage for game in games for stage in game.walk]
+
+
+@pytest.mark.parametrize("seed", range(PROGRAMS))
+def test_legal_moves_lead_to_the_same_positions(seed: int) -> None:
+    for stage in stages(seed):
+        assert on_chain(stage.position, stage.move) == by_the_rules(stage.position, stage.move)
+
+
+def test_the_games_take_every_move() -> None:
+    seen = Counter(stage.position.phase for seed in range(PROGRAMS) for stage in stages(seed))
+    assert set(seen) == set(Phase)
+
+
+@pytest.mark.parametrize("seed", range(PROGRAMS))
+def test_damaged_moves_are_refused_under_the_same_name(seed: int) -> None:
+    rng = random.Random(seed)
+    for stage in stages(seed):
+        for move in damaged(stage.move, rng):
+            expected, got = by_the_rules(stage.position, move), on_chain(stage.position, move)
+            if got == "UnreadOpening" and opens_reduce(move):
+                continue  # a reduce has no m and c: the chain insists that they are left empty
+            assert got == expected, (move, stage.position)
+
+
+def opens_reduce(move: Move) -> bool:
+    return isinstance(move, OpenTerms) and decode_operator(move.record).opcode is Opcode.REDUCE
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_move_answers_only_its_phase(seed: int) -> None:
+    walk = stages(seed)
+    by_phase = {stage.position.phase: stage for stage in walk}
+    for phase, stage in by_phase.items():
+        for other in by_phase.values():
+            if other.position.phase is not phase:
+                assert on_chain(other.position, stage.move) == "WrongPhase"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_valid_record_cannot_be_refuted(seed: int) -> None:
+    for stage in stages(seed):
+        if stage.position.phase is Phase.OPERATOR_PICK:
+            move = stage.move
+            claim = RefuteProgram(move.operator, move.record, move.path)  # type: ignore[union-attr]
+            assert on_chain(stage.position, claim) == "RecordIsValid"
+
+
+# Steps of every operator, at random elements
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_step_computes_what_the_specification_says(name: str) -> None:
+    """At each element the step agrees with the honest value, and refutes every other."""
+    rng = random.Random(name)
+    computed = 0
+    for seed in range(12):
+        program, weights, inputs = random_operator(seed, name)
+        honest = Interpretation(program, weights, tuple(inputs))
+        for _ in range(3):
+            computed += compare_step(honest, rng)
+    assert computed >= 12
+
+
+def compare_step(honest: Interpretation, rng: random.Random) -> int:
+    """Walk to a random element; 1 if its step could be compared."""
+    position = initial_position(honest.program, honest.trace.root, honest.inputs)
+    walk = play(position, Defender(honest), WanderingChallenger(honest, rng.randrange))
+    last = walk.walk[-1]
+    position = rules.apply(last.position, last.move)
+    assert isinstance(position, Position)
+    if position.phase is not Phase.STEP:
+        return 0
+    step = MistakenChallenger(honest).reply(position, ())
+    assert on_chain(position, step) == "StepAgrees"
+    operator = honest.program.operator(0, 0)
+    for value in wrong_values(operator, position, rng):
+        assert on_chain(replace(position, value=value), step) == REFUTED
+    assert on_chain(replace(position, index=position.index + 1), step) == REFUTED
+    assert row_of(operator).name in TABLE
+    return 1
+
+
+def wrong_values(operator: Operator, position: Position, rng: random.Random) -> Iterator[int]:
+    for value in (position.value + 1, position.value - 1, -position.value, rng.randint(operator.lo, operator.hi)):
+        if value != position.value:
+            yield value
+
+
+# Damage
+
+
+def damaged(move: Move, rng: random.Random) -> list[Move]:
+    """The move with one field changed, several times."""
+    mutants: list[Move] = []
+    for _ in range(MUTANTS_PER_MOVE):
+        name = rng.choice([f.name for f in fields(move)])
+        value = change(getattr(move, name), rng)
+        if value != getattr(move, name):
+            mutants.append(replace(move, **{name: value}))  # type: ignore[type-var]
+    return mutants
+
+
+def change(value: Any, rng: random.Random) -> Any:
+    if isinstance(value, int):
+        return rng.choice([value + 1, max(value - 1, 0), 0, 255, 1 << 40])
+    if isinstance(value, bytes):
+        return change_bytes(value, rng)
+    if isinstance(value, Opening):
+        if rng.random() < 0.1:
+            return EMPTY
+        name = rng.choice([f.name for f in fields(value)])
+        if name == "root":
+            return replace(value, root=change_bytes(value.root, rng)[:32].ljust(32, b"\0"))
+        return replace(value, **{name: change(getattr(value, name), rng)})
+    return change_tuple(value, rng)
+
+
+def change_bytes(value: bytes, rng: random.Random) -> bytes:
+    data = bytearray(value)
+    kind = rng.randrange(4)
+    if kind == 0 or not data:
+        return bytes(data + b"\x01")
+    if kind == 1:
+        return bytes(data[:-1])
+    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    return bytes(data)
+
+
+def change_tuple(value: tuple[Any, ...], rng: random.Random) -> tuple[Any, ...]:
+    items = list(value)
+    if items and isinstance(items[0], bytes):
+        kind = rng.randrange(4)
+        if kind == 0:
+            return (*items, bytes(32))
+        if kind == 1:
+            return tuple(items[:-1])
+        if kind == 2:
+            return tuple(reversed(items))
+    elif not items:
+        return (bytes(32),)
+    at = rng.randrange(len(items))
+    items[at] = change(items[at], rng)
+    if isinstance(items[at], bytes):
+        items[at] = items[at][:32].ljust(32, b"\0")
+    return tuple(items)
