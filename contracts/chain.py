@@ -17,7 +17,7 @@ from hexbytes import HexBytes
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception
 from web3.providers.base import BaseProvider
-from web3.types import LogReceipt, TxParams
+from web3.types import LogReceipt, RPCEndpoint, TxParams
 
 from contracts.calls import GAS_CAP
 from contracts.errors import ChainUnavailable, WrongSetup
@@ -141,6 +141,15 @@ class Chain:
             transaction["from"] = Web3.to_checksum_address(sender)
         with _asking("simulate a call"):
             return bytes(self._web3.eth.call(transaction, "latest" if block is None else block))
+
+    def travel(self, seconds: int) -> Block:
+        """Let time pass on a devnet (eth-tester or anvil) by mining a block `seconds` later; that block."""
+        for method, parameters in (("evm_increaseTime", [seconds]), ("evm_mine", [])):
+            with _asking("let time pass"):
+                answer = self._web3.provider.make_request(RPCEndpoint(method), parameters)
+            if "error" in answer:
+                raise WrongSetup(f"the chain at {self.url} has no {method}: time passes by itself there")
+        return self.block()
 
     # Acting
 

@@ -1,0 +1,162 @@
+"""What every agent is: observe, decide, act, in a loop that survives an unavailable chain and stops when asked.
+
+An agent's state is on the chain. What takes long (running a model) is a job in the background, so that no clock of
+a dispute runs out behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from structlog.typing import FilteringBoundLogger
+
+from contracts.calls import Call
+from contracts.client import Client, Outcome
+from contracts.errors import ChainUnavailable, ContractRefused
+from contracts.refusals import is_race
+
+LONGEST_WAIT = 30.0
+"""Seconds between attempts to reach a chain that does not answer."""
+
+Key = TypeVar("Key", bound=Hashable)
+Result = TypeVar("Result")
+Action = TypeVar("Action", bound=Hashable)
+
+
+class Agent(Protocol):
+    """One service. `round` observes, decides and acts once, and says whether it did anything."""
+
+    interval: float
+    log: FilteringBoundLogger
+
+    def round(self) -> bool: ...
+
+    def finished(self) -> bool:
+        """Whether the agent has done all it was asked to do."""
+
+    def on_wake(self, wake: Callable[[], object]) -> None:
+        """Have `wake` called, from any thread, whenever the next round should not wait."""
+
+
+async def run(agent: Agent, stop: asyncio.Event) -> None:
+    """Rounds until `stop` is set or the agent has finished. After a round that did something the next follows at once.
+
+    Errors of the chain are waited out; every other error ends the agent, loudly.
+    """
+    wake = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    agent.on_wake(lambda: loop.call_soon_threadsafe(wake.set))
+    failures = 0
+    while not stop.is_set() and not agent.finished():
+        wake.clear()
+        try:
+            busy = await asyncio.to_thread(agent.round)
+        except ChainUnavailable as error:
+            if failures == 0:
+                agent.log.warning("chain_unavailable", reason=str(error))
+            failures += 1
+            await _first(stop, wake=None, seconds=min(agent.interval * 2**failures, LONGEST_WAIT))
+            continue
+        if failures:
+            agent.log.info("chain_back", attempts=failures)
+            failures = 0
+        if not busy:
+            await _first(stop, wake, agent.interval)
+
+
+async def _first(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float) -> None:
+    """Wait until an event is set, at most so long."""
+    waits = [asyncio.ensure_future(event.wait()) for event in (stop, wake) if event is not None]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+class Jobs(Generic[Key, Result]):
+    """Long computations, one after the other in a background thread, each named by a key and done once.
+
+    With `inline` a job is done where it is started: for tests that step an agent round by round.
+    """
+
+    def __init__(self, *, inline: bool = False) -> None:
+        self._inline = inline
+        self._waiting: queue.SimpleQueue[tuple[Key, Callable[[], Result]]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[Key, Result | BaseException]] = queue.SimpleQueue()
+        self._started: set[Key] = set()
+        self._thread: threading.Thread | None = None
+        self.wake: Callable[[], object] = lambda: None
+
+    def start(self, key: Key, compute: Callable[[], Result]) -> bool:
+        """Have `compute` done; False if a job of that name is under way."""
+        if key in self._started:
+            return False
+        self._started.add(key)
+        if self._inline:
+            self._compute(key, compute)
+            return True
+        self._waiting.put((key, compute))
+        if self._thread is None:
+            # A daemon: an agent that is told to stop does not wait for an inference.
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+        return True
+
+    def collect(self) -> list[tuple[Key, Result]]:
+        """What was finished since the last time. An error of a job is raised here."""
+        found = []
+        while not self._done.empty():
+            key, result = self._done.get()
+            self._started.discard(key)
+            if isinstance(result, BaseException):
+                raise result
+            found.append((key, result))
+        return found
+
+    def _work(self) -> None:
+        while True:
+            self._compute(*self._waiting.get())
+
+    def _compute(self, key: Key, compute: Callable[[], Result]) -> None:
+        try:
+            self._done.put((key, compute()))
+        except BaseException as error:  # raised again by `collect`, in the agent's own thread
+            self._done.put((key, error))
+        self.wake()
+
+
+class Sender(Generic[Action]):
+    """Sends an agent's actions. One that the contract refused as a mistake of ours is not tried again."""
+
+    def __init__(self, client: Client, log: FilteringBoundLogger) -> None:
+        self._client = client
+        self._log = log
+        self._mistakes: set[Action] = set()
+
+    def send(self, wanted: Sequence[tuple[Action, Call]]) -> list[tuple[Action, Outcome]]:
+        """The outcome of each action that was sent."""
+        fresh = [(action, call) for action, call in wanted if action not in self._mistakes]
+        outcomes = self._client.transact_all([call for _, call in fresh]) if fresh else []
+        results = list(zip((action for action, _ in fresh), outcomes, strict=True))
+        for action, outcome in results:
+            if isinstance(outcome, ContractRefused):
+                self._note(action, outcome)
+        return results
+
+    def _note(self, action: Action, refused: ContractRefused) -> None:
+        name = type(action).__name__.lower()
+        if is_race(refused):
+            self._log.info("action_overtaken", action=name, reason=str(refused))
+            return
+        self._mistakes.add(action)
+        self._log.error("action_refused", action=name, reason=str(refused))
+
+
+def hexed(value: Any) -> str:
+    """An id as people and logs see it."""
+    return "0x" + bytes(value).hex()

@@ -1,0 +1,146 @@
+"""The protocol's state from the contract's events, one after the other; pure.
+
+Everything but the money of accounts is in the events, so an observer needs no view calls for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from contracts.abi import Event
+from contracts.snapshot import (
+    ClaimStatus,
+    ClaimView,
+    DisputeStatus,
+    DisputeView,
+    ModelView,
+    Reason,
+    RequestStatus,
+    RequestView,
+)
+from prover.game.openings import Opened
+from prover.game.position import Phase, Position
+
+Arguments = Mapping[str, Any]
+
+
+def position_of(words: tuple[Any, ...]) -> Position:
+    """A position from the words of the struct."""
+    return Position(Phase(words[0]), *words[1:])
+
+
+@dataclass
+class Ledger:
+    """State so far, by id. Views are replaced, never changed, so a shallow copy of a mapping is a snapshot of it."""
+
+    models: dict[bytes, ModelView] = field(default_factory=dict)
+    requests: dict[bytes, RequestView] = field(default_factory=dict)
+    claims: dict[bytes, ClaimView] = field(default_factory=dict)
+    disputes: dict[bytes, DisputeView] = field(default_factory=dict)
+
+    def apply(self, event: Event) -> None:
+        """Take one event into account; events about money alone change nothing here."""
+        handler = _HANDLERS.get(event.name)
+        if handler is not None:
+            handler(self, event.arguments)
+
+    def _model_registered(self, a: Arguments) -> None:
+        self.models[a["model"]] = ModelView(a["model"], a["head"], a["interface_"], (a["uri"],))
+
+    def _uri_added(self, a: Arguments) -> None:
+        model = self.models[a["model"]]
+        self.models[model.id] = replace(model, uris=(*model.uris, a["uri"]))
+
+    def _requested(self, a: Arguments) -> None:
+        self.requests[a["request"]] = RequestView(
+            a["request"],
+            a["model"],
+            a["requester"],
+            a["fee"],
+            a["answerPeriod"],
+            a["minStake"],
+            a["only"],
+            tuple(a["inputs"]),
+        )
+
+    def _change_request(self, id: bytes, **changes: Any) -> None:
+        self.requests[id] = replace(self.requests[id], **changes)
+
+    def _accepted(self, a: Arguments) -> None:
+        self._change_request(
+            a["request"], status=RequestStatus.ACCEPTED, executor=a["executor"], deadline=a["deadline"]
+        )
+
+    def _lapsed(self, a: Arguments) -> None:
+        barred = self.requests[a["request"]].barred | {a["executor"]}
+        self._change_request(a["request"], barred=barred)
+        self._reopen(a["request"])
+
+    def _reopen(self, id: bytes) -> None:
+        over = self.requests[id].cancelled
+        status = RequestStatus.ENDED if over else RequestStatus.OPEN
+        self._change_request(id, status=status, executor=None, deadline=0, claim=None)
+
+    def _cancelled(self, a: Arguments) -> None:
+        open_ = self.requests[a["request"]].status is RequestStatus.OPEN
+        self._change_request(a["request"], cancelled=True)
+        if open_:
+            self._reopen(a["request"])
+
+    def _claimed(self, a: Arguments) -> None:
+        self.claims[a["claim"]] = ClaimView(
+            a["claim"],
+            a["request"],
+            a["executor"],
+            a["delegate"],
+            a["traceRoot"],
+            tuple(a["outputs"]),
+            a["windowEnd"],
+        )
+        self._change_request(a["request"], status=RequestStatus.CLAIMED, claim=a["claim"])
+
+    def _finalised(self, a: Arguments) -> None:
+        self.claims[a["claim"]] = replace(self.claims[a["claim"]], status=ClaimStatus.FINAL)
+        self._change_request(a["request"], status=RequestStatus.FINAL)
+
+    def _fallen(self, a: Arguments) -> None:
+        self.claims[a["claim"]] = replace(self.claims[a["claim"]], status=ClaimStatus.FALLEN)
+        self._reopen(a["request"])
+
+    def _challenged(self, a: Arguments) -> None:
+        self.disputes[a["dispute"]] = DisputeView(
+            a["dispute"], a["claim"], a["challenger"], position_of(a["position"]), a["deadline"]
+        )
+
+    def _moved(self, a: Arguments) -> None:
+        dispute = self.disputes[a["dispute"]]
+        history = dispute.history
+        if a["opened"]:
+            history = (*history, Opened(dispute.position, a["opened"]))
+        self.disputes[dispute.id] = replace(
+            dispute, position=position_of(a["next"]), deadline=a["deadline"], history=history
+        )
+
+    def _resolved(self, a: Arguments) -> None:
+        reason = Reason(a["reason"])
+        won = DisputeStatus.SETTLED if reason is Reason.OTHER else DisputeStatus.WON
+        status = won if a["challengerWon"] else DisputeStatus.LOST
+        self.disputes[a["dispute"]] = replace(self.disputes[a["dispute"]], status=status, reason=reason)
+
+
+_HANDLERS: dict[str, Callable[[Ledger, Arguments], None]] = {
+    "ModelRegistered": Ledger._model_registered,
+    "UriAdded": Ledger._uri_added,
+    "Requested": Ledger._requested,
+    "Accepted": Ledger._accepted,
+    "Lapsed": Ledger._lapsed,
+    "Cancelled": Ledger._cancelled,
+    "Claimed": Ledger._claimed,
+    "Finalised": Ledger._finalised,
+    "Fallen": Ledger._fallen,
+    "Challenged": Ledger._challenged,
+    "Moved": Ledger._moved,
+    "Resolved": Ledger._resolved,
+}

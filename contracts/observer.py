@@ -1,0 +1,90 @@
+"""Builds one consistent snapshot of the protocol at one block, reading only what is new since the last."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from contracts.chain import Block
+from contracts.client import Client
+from contracts.errors import ChainUnavailable
+from contracts.ledger import Ledger
+from contracts.snapshot import AccountView, Snapshot
+
+_ATTEMPTS = 5
+
+
+class Observer:
+    """Follows a deployment for one account; without an account nobody's money is looked at."""
+
+    def __init__(self, client: Client, account: str | None = None) -> None:
+        self._client = client
+        self._account = account
+        self._ledger = Ledger()
+        self._read: Block | None = None
+        """The last block whose logs are in the ledger."""
+        self._snapshot: Snapshot | None = None
+
+    def observe(self) -> Snapshot:
+        """The state at the latest block. ChainUnavailable if the chain does not answer or keeps changing."""
+        for _ in range(_ATTEMPTS):
+            head = self._client.chain.block()
+            if self._snapshot is not None and self._read == head:
+                return self._snapshot
+            changed = self._read_up_to(head)
+            account = self._look_at_account(head, changed)
+            # INVARIANT: [inv 12] what was read belongs to the block it is decided on.
+            if self._client.chain.block(head.number).hash != head.hash:
+                self._forget()
+                continue
+            self._snapshot = self._taken(head, account)
+            return self._snapshot
+        raise ChainUnavailable("the chain was reorganised while it was read, several times in a row")
+
+    def _forget(self) -> None:
+        self._ledger, self._read, self._snapshot = Ledger(), None, None
+
+    def _read_up_to(self, head: Block) -> bool:
+        """Bring the ledger to `head`; whether any log was new."""
+        if self._read is None or not self._continues(self._read, head):
+            self._forget()
+        deployment = self._client.deployment
+        first = deployment.block if self._read is None else self._read.number + 1
+        logs = self._client.chain.logs(deployment.refute, first, head.number)
+        self._read = None  # should anything fail half-way, the next attempt begins anew
+        for log in logs:
+            event = self._client.decode(log)
+            if event is not None:
+                self._ledger.apply(event)
+        self._read = head
+        return bool(logs)
+
+    def _continues(self, last: Block, head: Block) -> bool:
+        """Whether the last block read is an ancestor of `head`."""
+        if head.number == last.number + 1:
+            return head.parent == last.hash
+        return head.number > last.number and self._client.chain.block(last.number).hash == last.hash
+
+    def _look_at_account(self, head: Block, changed: bool) -> AccountView:
+        """The account at `head`. What the contract holds for it changes only with a log; its balance at any time."""
+        if self._account is None:
+            return AccountView("nobody")
+        balance = self._client.chain.balance(self._account, head.number)
+        if self._snapshot is not None and not changed:
+            return replace(self._snapshot.account, balance=balance)
+        free, locked, leaving, _due = self._client.view("accountOf", self._account, block=head.number)
+        credits = self._client.view("creditsOf", self._account, block=head.number)
+        return AccountView(self._account, free, locked, leaving, credits, balance)
+
+    def _taken(self, head: Block, account: AccountView) -> Snapshot:
+        ledger = self._ledger
+        return Snapshot(
+            head.number,
+            head.timestamp,
+            head.base_fee,
+            self._client.deployment.parameters,
+            account,
+            dict(ledger.models),
+            dict(ledger.requests),
+            dict(ledger.claims),
+            dict(ledger.disputes),
+        )

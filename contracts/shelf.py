@@ -1,0 +1,75 @@
+"""The models an agent holds: folders under one directory, loaded and checked once, and ways to run them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from prover import model_folder
+from prover.errors import CorruptModel, InvalidInput
+from prover.model_folder import Model
+from prover.program import Program
+from prover.trace import NUMPY_DTYPES, Array, Execution
+
+Run = Callable[[Model, Sequence[Array]], Execution]
+"""Makes an execution of a model on inputs. Adversaries are honest services with another one of these."""
+
+
+class Shelf:
+    """Models by id, from `<folder>/<id in hexadecimal>`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._loaded: dict[bytes, Model] = {}
+        self._corrupt: set[bytes] = set()
+
+    def path(self, model: bytes) -> Path:
+        return self.folder / model.hex()
+
+    def holds(self, model: bytes) -> bool:
+        """Whether there is a folder for a model that was not found corrupt."""
+        return model in self._loaded or (model not in self._corrupt and self.path(model).is_dir())
+
+    def get(self, model: bytes) -> Model:
+        """A model, every hash and rule checked when it is first asked for; CorruptModel if it is missing or wrong."""
+        if model not in self._loaded:
+            if not self.path(model).is_dir():
+                raise CorruptModel(f"model {model.hex()} is not in {self.folder}; fetch its folder from its publisher")
+            try:
+                self._loaded[model] = model_folder.load(self.path(model))
+            except CorruptModel:
+                self._corrupt.add(model)
+                raise
+        return self._loaded[model]
+
+
+def input_arrays(program: Program, inputs: Sequence[bytes]) -> list[Array]:
+    """The inputs of a request as arrays; InvalidInput if they are not what the program takes."""
+    if len(inputs) != len(program.inputs):
+        raise InvalidInput(f"{len(inputs)} inputs were posted, the model takes {len(program.inputs)}")
+    for number, (data, spec) in enumerate(zip(inputs, program.inputs, strict=True)):
+        if len(data) != spec.nbytes:
+            raise InvalidInput(f"input {number} has {len(data)} bytes, the model takes {spec.nbytes}")
+    return [
+        np.frombuffer(data, NUMPY_DTYPES[spec.dtype]).reshape(spec.shape)
+        for data, spec in zip(inputs, program.inputs, strict=True)
+    ]
+
+
+class TorchRun:
+    """Runs models with the torch runtime, each made ready once; `backend` names a matmul backend."""
+
+    def __init__(self, backend: str | None = None) -> None:
+        from prover.runtime import Runtime
+
+        self._make = Runtime
+        self._backend = backend
+        self._ready: dict[bytes, Runtime] = {}
+
+    def __call__(self, model: Model, inputs: Sequence[Array]) -> Execution:
+        id = bytes(model.id)
+        if id not in self._ready:
+            self._ready[id] = self._make(model.program, model.weights, backend=self._backend)
+        return self._ready[id].run(inputs)

@@ -1,0 +1,1 @@
+"""The executor: answers requests for inference, and defends its answers."""

@@ -1,0 +1,1 @@
+"""The watcher: re-runs every claim, and disputes the wrong ones."""
