@@ -37,6 +37,20 @@ class Parameters:
 DEVNET_PARAMETERS = Parameters()
 
 
+def read_parameters(path: Path) -> Parameters:
+    """The devnet's parameters, changed as a JSON file says; WrongSetup names what is wrong with it."""
+    try:
+        changes = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise WrongSetup(f"parameter file {path} cannot be read: {error}") from error
+    known = asdict(DEVNET_PARAMETERS)
+    if not isinstance(changes, dict) or not all(type(value) is int and value >= 0 for value in changes.values()):
+        raise WrongSetup(f"parameter file {path} holds no JSON object of whole numbers: seconds, wei, basis points")
+    if unknown := sorted(set(changes) - set(known)):
+        raise WrongSetup(f"parameter file {path} has the unknown {unknown[0]!r}; the names are {', '.join(known)}")
+    return Parameters(**{**known, **changes})
+
+
 @dataclass(frozen=True)
 class Deployment:
     """Where the contracts stand. `block` is the one they were deployed in: there is nothing to read before it."""

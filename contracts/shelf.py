@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from contracts.errors import WrongSetup
 from prover import model_folder
 from prover.errors import CorruptModel, InvalidInput
 from prover.model_folder import Model
@@ -15,6 +17,9 @@ from prover.trace import NUMPY_DTYPES, Array, Execution
 
 Run = Callable[[Model, Sequence[Array]], Execution]
 """Makes an execution of a model on inputs. Adversaries are honest services with another one of these."""
+
+
+_MODEL_ID = re.compile(r"[0-9a-f]{64}")
 
 
 class Shelf:
@@ -31,6 +36,23 @@ class Shelf:
     def holds(self, model: bytes) -> bool:
         """Whether there is a folder for a model that was not found corrupt."""
         return model in self._loaded or (model not in self._corrupt and self.path(model).is_dir())
+
+    def resolve(self, wanted: str) -> bytes:
+        """The id of a model given by its id in hexadecimal or by its name; WrongSetup if none or several fit."""
+        digits = wanted.removeprefix("0x").lower()
+        if _MODEL_ID.fullmatch(digits):
+            return bytes.fromhex(digits)
+        held = sorted(p.name for p in self.folder.glob("*") if _MODEL_ID.fullmatch(p.name))
+        named = [id for id in held if model_folder.name_of(self.folder / id) == wanted]
+        if len(named) == 1:
+            return bytes.fromhex(named[0])
+        if named:
+            raise WrongSetup(f"{len(named)} models in {self.folder} are named {wanted!r}; give one's id")
+        known = ", ".join(f"{model_folder.name_of(self.folder / id) or 'unnamed'} ({id[:8]}...)" for id in held)
+        raise WrongSetup(
+            f"there is no model {wanted!r} in {self.folder}, which holds {known or 'none'}; give a model's name or its "
+            "id of 64 hexadecimal digits"
+        )
 
     def get(self, model: bytes) -> Model:
         """A model, every hash and rule checked when it is first asked for; CorruptModel if it is missing or wrong."""
@@ -59,13 +81,21 @@ def input_arrays(program: Program, inputs: Sequence[bytes]) -> list[Array]:
 
 
 class TorchRun:
-    """Runs models with the torch runtime, each made ready once; `backend` names a matmul backend."""
+    """Runs models with the torch runtime, each made ready once.
 
-    def __init__(self, backend: str | None = None) -> None:
+    Args:
+        backend: a matmul backend by name; by default the fastest exact one for each product.
+        second: compute each product by another route than the default takes, to confirm its results.
+    """
+
+    def __init__(self, backend: str | None = None, *, second: bool = False) -> None:
+        from prover.kernels import select
         from prover.runtime import Runtime
 
         self._make = Runtime
-        self._backend = backend
+        self._backend = select().second if second else backend
+        if backend is not None:
+            select(backend)  # an unknown or inexact one is refused now, not at the first request
         self._ready: dict[bytes, Runtime] = {}
 
     def __call__(self, model: Model, inputs: Sequence[Array]) -> Execution:

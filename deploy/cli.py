@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from contracts import deployment
+from contracts import calls, deployment
 from contracts.chain import Chain
+from contracts.command_line import (
+    DEVNET,
+    ChainOption,
+    DeploymentOption,
+    KeyOption,
+    LogForm,
+    configure_logs,
+    connect,
+    new_app,
+    run_command,
+)
+from contracts.devnet_files import DIRECTORY, PORT, URL, DevnetFiles
+from contracts.errors import WrongSetup
 from contracts.keys import load_account
 from deploy import devnet
-from prover.errors import RefuteError
+from prover import model_folder
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = new_app(__doc__)
 console = Console(soft_wrap=True)
-
-DEVNET_URL = f"http://127.0.0.1:{devnet.PORT}"
 
 PortOption = Annotated[int, typer.Option(help="port on 127.0.0.1", min=0, max=65_535)]
 DirectoryOption = Annotated[Path, typer.Option(help="where the devnet's files are written")]
-ChainOption = Annotated[str, typer.Option(envvar="REFUTE_CHAIN", help="the chain's URL")]
 
 
 @app.command(name="devnet")
 def serve_devnet(
-    port: PortOption = devnet.PORT,
-    directory: DirectoryOption = devnet.DIRECTORY,
+    port: PortOption = PORT,
+    directory: DirectoryOption = DIRECTORY,
     model: Annotated[bool, typer.Option(help="train, compile and register the digits model")] = True,
 ) -> None:
     """Serve a chain with the contracts and the digits model on it, until interrupted."""
-    files = devnet.Files(directory)
+    files = DevnetFiles(directory)
     console.print("deploying the contracts")
     held = devnet.Devnet(files, port)
     console.print(f"chain {held.deployment.chain}: contract {held.deployment.refute}")
@@ -48,8 +57,8 @@ def serve_devnet(
         console.print("devnet: stopped")
 
 
-def _register_digits(held: devnet.Devnet, files: devnet.Files) -> None:
-    from deploy.digits_model import compile_digits
+def _register_digits(held: devnet.Devnet, files: DevnetFiles) -> None:
+    from prover.examples.digits_model import compile_digits
 
     console.print("training and compiling the digits model")
     compiled = compile_digits()
@@ -61,7 +70,7 @@ def _register_digits(held: devnet.Devnet, files: devnet.Files) -> None:
 
 @app.command()
 def warp(
-    seconds: Annotated[int, typer.Argument(help="how much chain time passes", min=1)], chain: ChainOption = DEVNET_URL
+    seconds: Annotated[int, typer.Argument(help="how much chain time passes", min=1)], chain: ChainOption = URL
 ) -> None:
     """Let time pass on a devnet."""
     block = Chain.connect(chain).travel(seconds)
@@ -71,16 +80,35 @@ def warp(
 @app.command()
 def deploy(
     file: Annotated[Path, typer.Option(help="the deployment file to write")],
-    key: Annotated[str | None, typer.Option(envvar="REFUTE_KEY", help="key file of the deployer")] = None,
-    chain: ChainOption = DEVNET_URL,
+    parameters: Annotated[
+        Path | None, typer.Option(help="JSON file with the parameters that differ from the devnet's")
+    ] = None,
+    key: KeyOption = None,
+    chain: ChainOption = URL,
 ) -> None:
-    """Deploy the contracts to a chain, with the default parameters."""
+    """Deploy the contracts to a chain."""
     if file.exists():
-        raise RefuteError(f"deployment file {file} exists; give another name, or move it away to deploy again")
-    account = load_account(key, "deployer", devnet.Files(devnet.DIRECTORY).keys)
-    made = deployment.deploy(Chain.connect(chain), account)
+        raise WrongSetup(f"deployment file {file} exists; give another name, or move it away to deploy again")
+    chosen = deployment.read_parameters(parameters) if parameters is not None else deployment.DEVNET_PARAMETERS
+    account = load_account(key, "deployer", DEVNET.keys)
+    made = deployment.deploy(Chain.connect(chain), account, chosen)
     made.save(file)
     console.print(f"chain {made.chain}: contract {made.refute}, written to {file}")
+
+
+@app.command()
+def register(
+    folder: Annotated[Path, typer.Argument(help="a model folder, named by the model's id")],
+    uri: Annotated[str | None, typer.Option(help="where others find it; by default its path here")] = None,
+    key: KeyOption = None,
+    chain: ChainOption = URL,
+    deployed: DeploymentOption = DEVNET.deployment,
+) -> None:
+    """Register a published model, so that it can be asked for."""
+    model = model_folder.load(folder)
+    client = connect(chain, deployed, key, "deployer")
+    done = client.transact(calls.register_model(model.program, uri or folder.resolve().as_uri()))
+    console.print(f"model {folder.name} registered, {done.gas:,} gas")
 
 
 @app.command()
@@ -92,9 +120,10 @@ def demo(directory: DirectoryOption = Path("build")) -> None:
 
 
 def main() -> None:
-    """Entry point: every expected error is one line and exit status 1."""
-    try:
-        app()
-    except RefuteError as error:
-        Console(stderr=True).print(f"refute: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(1)
+    """Entry point."""
+    configure_logs(LogForm.console)
+    run_command("refute", app)
+
+
+if __name__ == "__main__":
+    main()

@@ -15,17 +15,17 @@ from contracts.abi import Event
 from contracts.amounts import format_amount
 from contracts.chain import Chain
 from contracts.client import Client
+from contracts.devnet_files import DevnetFiles
 from contracts.observer import Observer
 from contracts.provider import DEVNET_KEYS
 from contracts.snapshot import ClaimStatus, ClaimView, DisputeStatus, DisputeView, RequestStatus
 from deploy import devnet
-from deploy.devnet import Files
-from deploy.digits_model import CompiledDigits, compile_digits
 from deploy.processes import Agent, Agents
 from deploy.story import Story
 from deploy.walk_table import WalkTable, read_walk
 from prover import encoding, model_folder, posted
 from prover.errors import RefuteError
+from prover.examples.digits_model import CompiledDigits, compile_digits
 from prover.trace import NUMPY_DTYPES, tensor_bytes
 
 ETHER = 10**18
@@ -50,7 +50,7 @@ class Stage:
 
     story: Story
     agents: Agents
-    files: Files
+    files: DevnetFiles
     url: str
     digits: CompiledDigits
     smaller: Path
@@ -134,7 +134,7 @@ class Stage:
         for request in requests:
             self.wait_final(request)
         paid = [e.arguments for e in self.events(first_block) if e.name == "Credited"]
-        fees = sum(a["amount"] for a in paid if a["owner"] == self.addresses["executor"])
+        fees = sum(a["amount"] for a in paid if a["account"] == self.addresses["executor"])
         self.story.check(f"the executor was paid {format_amount(fees)} in fees", fees == FEE * len(requests))
         right = sum(self.read(request) == self.digits.labels[image] for request, image in requests.items())
         self.story.check(
@@ -176,7 +176,7 @@ def run(directory: Path) -> None:
 
 
 def _play(story: Story, agents: Agents, place: Path) -> None:
-    files = Files(place / "devnet")
+    files = DevnetFiles(place / "devnet")
     files.url.unlink(missing_ok=True)
     agents.start("devnet", "deploy.cli", "devnet", "--no-model", "--port", "0", "--directory", str(files.directory))
     with story.stage("A model: trained, compiled to integers, measured"):
@@ -236,7 +236,7 @@ def _catch(stage: Stage, lie: str) -> tuple[bytes, int]:
     won = sum(
         e.arguments["amount"]
         for e in events
-        if e.name == "Credited" and e.arguments["owner"] == stage.addresses["watcher"]
+        if e.name == "Credited" and e.arguments["account"] == stage.addresses["watcher"]
     )
     story.check(f"the rest, {format_amount(won)}, was credited to the watcher", won == STAKE // 2)
     reopened = stage.observer.observe().requests[request].status is RequestStatus.OPEN
@@ -295,7 +295,7 @@ def _mistaken(stage: Stage) -> None:
     paid = sum(
         e.arguments["amount"]
         for e in events
-        if e.name == "Credited" and e.arguments["owner"] == stage.addresses["executor"]
+        if e.name == "Credited" and e.arguments["account"] == stage.addresses["executor"]
     )
     story.check(f"the executor received the fee and the bond, {format_amount(paid)}", paid == FEE + bond)
     story.check("the claim is final", stage.observer.observe().claims[claim.id].status is ClaimStatus.FINAL)

@@ -54,7 +54,7 @@ class MistakenWatcher:
         model = self._shelf.get(request.model)
         execution = changed_activation(model, input_arrays(model.program, request.inputs))
         self._players[claim.id] = MistakenChallenger(execution)
-        done = self._client.transact(calls.challenge(claim.id, snapshot.models[request.model].head))
+        done = self._client.transact(calls.challenge(claim.id, model.program))
         self.log.info(
             "claim_challenged", claim=hexed(claim.id), dispute=hexed(done.event("Challenged").arguments["dispute"])
         )

@@ -18,7 +18,7 @@ from prover.program import Program
 
 @dataclass(frozen=True)
 class Row:
-    """One transaction of a dispute."""
+    """One event of a dispute; `gas` is its transaction's, 0 where the row above has counted it."""
 
     level: str
     mover: str
@@ -50,7 +50,8 @@ class WalkTable:
         total = 0
         for row in self.rows:
             total += row.gas
-            table.add_row(row.level, row.mover, row.what, f"{row.gas:,}", f"{total:,}")
+            gas = f"{row.gas:,}" if row.gas else "same"
+            table.add_row(row.level, row.mover, row.what, gas, f"{total:,}")
         return table
 
 
@@ -60,12 +61,16 @@ def read_walk(
     """The walk of a dispute from the chain's events and receipts; `names` says who an address is."""
     table = WalkTable()
     position: Position | None = None
+    counted: set[bytes] = set()
     logs = reader.chain.logs(reader.deployment.refute, first_block, reader.chain.block().number)
     for log in logs:
         event = reader.decode(log)
         if event is None or event.arguments.get("dispute") != dispute:
             continue
-        gas = reader.chain.wait(bytes(log["transactionHash"])).gas
+        transaction = bytes(log["transactionHash"])
+        # A proof of the output may open the dispute and end it in one transaction, which is paid for once.
+        gas = 0 if transaction in counted else reader.chain.wait(transaction).gas
+        counted.add(transaction)
         if event.name == "Challenged":
             position = position_of(event.arguments["position"])
             who = names.get(event.arguments["challenger"], event.arguments["challenger"])

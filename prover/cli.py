@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import numpy as np
+import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from prover import model_folder
-from prover.errors import InvalidInput, RefuteError
+from prover.errors import RefuteError
+from prover.input_files import read_inputs
+from prover.model_folder import Model
 from prover.operators import row_of
-from prover.program import Program, TensorSpec
-from prover.trace import NUMPY_DTYPES, Array, tensor_bytes
-
-if TYPE_CHECKING:
-    from prover.compiler import CompiledModel
+from prover.program import Program
+from prover.quantisation import Quantisation
+from prover.report import AccuracyReport
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console()
 
-EXAMPLES = {"digits": "prover.examples.digits:compiled"}
-"""Named examples: module:function that returns a CompiledModel."""
+EXAMPLES = {"digits": "prover.examples.digits_model:model"}
+"""Named examples: module:function that returns a `prover.model_folder.Model`."""
 
 FolderArgument = Annotated[Path, typer.Argument(help="a model folder, named by the model's id")]
 
@@ -36,12 +37,14 @@ def compile(
     models: Annotated[Path, typer.Option(help="where the model's folder is written")] = Path("models"),
 ) -> None:
     """Compile a torch model to an integer program and write its folder."""
-    compiled = _compiled(source)
-    folder = model_folder.publish(model_folder.Model(compiled.program, compiled.weights, compiled.report), models)
+    made = _made(source)
+    folder = model_folder.publish(made, models)
+    if "accuracy" in made.report:
+        console.print(AccuracyReport.from_dict(made.report["accuracy"]))
     console.print(f"model {folder.name}\nwritten to {folder}")
 
 
-def _compiled(source: str) -> CompiledModel:
+def _made(source: str) -> Model:
     module_name, _, function = EXAMPLES.get(source, source).partition(":")
     if not function:
         raise RefuteError(f"{source!r} is neither an example ({', '.join(EXAMPLES)}) nor module:function")
@@ -50,14 +53,23 @@ def _compiled(source: str) -> CompiledModel:
         make = getattr(importlib.import_module(module_name), function)
     except (ImportError, AttributeError) as error:
         raise RefuteError(f"{source} cannot be imported: {error}; give module:function") from error
-    compiled: CompiledModel = make()
-    return compiled
+    made = make()
+    if not isinstance(made, Model):
+        raise RefuteError(f"{source} returns {type(made).__name__}, not a prover.model_folder.Model")
+    return made
 
 
 @app.command()
-def report(folder: FolderArgument) -> None:
-    """Print the publisher's report: accuracy against float, errors, clamp rates."""
-    console.print_json(data=dict(model_folder.load(folder).report))
+def report(
+    folder: FolderArgument,
+    json: Annotated[bool, typer.Option("--json", help="everything, as JSON")] = False,
+) -> None:
+    """Print the publisher's report: accuracy against float, errors and clamp rates per layer."""
+    held = model_folder.load(folder).report
+    if json or "accuracy" not in held:
+        console.print_json(data=dict(held))
+    else:
+        console.print(AccuracyReport.from_dict(held["accuracy"]))
 
 
 @app.command()
@@ -94,41 +106,23 @@ def run(
     from prover.runtime import Runtime
 
     model = model_folder.load(folder)
-    inputs = read_inputs(model.program, input)
+    inputs = read_inputs(model, input)
     execution = Runtime(model.program, model.weights, backend=backend).run(inputs)
+    forms = model.report.get("outputs", ())
     for number, output in enumerate(execution.outputs):
         console.print(f"output {number}: {output.reshape(-1).tolist()}")
+        if number < len(forms):
+            reals = Quantisation.from_dict(forms[number]).dequantise(output).reshape(-1)
+            console.print(f"  as reals: {' '.join(f'{x:.4g}' for x in reals)}")
     if trace:
         for number, roots in enumerate(execution.trace.roots):
             console.print(f"layer {number}: {' '.join(root.hex() for root in roots)}")
     console.print(f"trace root {execution.trace.root.hex()}")
 
 
-def read_inputs(program: Program, paths: list[Path]) -> list[Array]:
-    """The program's inputs from files; InvalidInput says which file is wrong and what it should hold."""
-    if len(paths) != len(program.inputs):
-        raise InvalidInput(f"the model has {len(program.inputs)} inputs, {len(paths)} files were given")
-    return [_read_input(path, spec) for path, spec in zip(paths, program.inputs, strict=True)]
-
-
-def _read_input(path: Path, spec: TensorSpec) -> Array:
-    wanted = f"{spec.nbytes} bytes: {' x '.join(map(str, spec.shape))} of {spec.dtype.name.lower()}"
-    try:
-        if path.suffix == ".npy":
-            array = np.load(path, allow_pickle=False)
-            same = array.dtype == NUMPY_DTYPES[spec.dtype] and array.size * array.dtype.itemsize == spec.nbytes
-            data = tensor_bytes(array) if same else b""
-        else:
-            data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"input {path} cannot be read: {error}; give {wanted}") from error
-    if len(data) != spec.nbytes:
-        raise InvalidInput(f"input {path} does not fit; the model takes {wanted}")
-    return np.frombuffer(data, NUMPY_DTYPES[spec.dtype]).reshape(spec.shape)
-
-
 def main() -> None:
     """Entry point: every expected error is one line and exit status 1."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     try:
         app()
     except RefuteError as error:

@@ -3,7 +3,7 @@
     <id>/program.bin           head || interface || per layer: its record || its operators' records;
                                all but the head (74 bytes) with a u32 length before them
     <id>/weights.safetensors   one flat tensor per weight, named by its root in hexadecimal
-    <id>/report.json       accuracy, quantisation of the inputs and outputs, layer names; not committed
+    <id>/report.json           accuracy, quantisation of the inputs and outputs, layer names; not committed
 
 Whoever loads a folder checks every hash and every validity rule first.
 """
@@ -101,6 +101,15 @@ def publish(model: Model, models: Path) -> Path:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return folder
+
+
+def name_of(folder: Path) -> str | None:
+    """The name that a model's publisher gave it; None if it has none, or no report that can be read."""
+    try:
+        name = json.loads((folder / REPORT_FILE).read_text()).get("name")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return name if isinstance(name, str) else None
 
 
 def load(folder: Path) -> Model:

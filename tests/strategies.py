@@ -96,6 +96,8 @@ class _Builder:
     def add_weight(self, dtype: DType, numel: int) -> None:
         array = self.data(dtype, numel)
         root = array_root(array)
+        if root in self.weights:  # the same bytes, perhaps in another dtype
+            return self.add_weight(dtype, numel + 1)
         self.weights[root] = array
         largest = max(-int(array.min()), int(array.max()))
         self.tensors.append(_Tensor(WeightRef(root), dtype, numel, largest))

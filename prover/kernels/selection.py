@@ -84,6 +84,13 @@ class Selection:
 
     backends: tuple[Backend, ...]
 
+    @property
+    def second(self) -> str:
+        """The name of a backend that takes another route than the one preferred here; InexactBackend if none does."""
+        if len(self.backends) < 2:
+            raise InexactBackend("only one matmul backend is exact on this machine; nothing can confirm its results")
+        return self.backends[1].name
+
     def choose(self, product: Product) -> Backend:
         """The first backend that supports a product."""
         for backend in self.backends:

@@ -155,7 +155,8 @@ class Stage:
         for _ in range(200):
             if until is not None and until():
                 return
-            if not any([agent.round() for agent in agents]):
+            busy = [agent.round() for agent in agents]  # each has its turn
+            if not any(busy):
                 return
         raise AssertionError("the agents do not come to rest")
 

@@ -16,7 +16,9 @@ from contracts.chain import Chain
 from contracts.client import Client, Done
 from contracts.deployment import DEVNET_PARAMETERS, Parameters, deploy
 from contracts.errors import ContractRefused
+from contracts.observer import Observer
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
+from contracts.snapshot import ClaimStatus, RequestStatus
 from prover import encoding
 from prover.errors import IllegalMove
 from prover.game import rules
@@ -57,6 +59,8 @@ class Arena:
         for client in (self.executor, self.challenger, self.other):
             client.transact(calls.deposit(1000 * ETHER))
         self._registered: set[bytes] = set()
+        self.participants: list[str] = []
+        """Addresses besides the devnet's that have money in the contract."""
 
     # Time and money
 
@@ -148,6 +152,27 @@ class Arena:
         walked.winner = Side.CHALLENGER if challenger_won else Side.EXECUTOR
         walked.ending = ending
         return walked
+
+    # Money
+
+    def held_by_contract(self) -> int:
+        return self.chain.balance(self.deployment.refute)
+
+    def accounted_for(self) -> int:
+        """Stakes, escrow, credits and burned, from the contract's views and the requests and claims of this arena."""
+        view = self.executor.view
+        addresses = [Account.from_key(key).address for key in DEVNET_KEYS] + self.participants
+        stakes = sum(sum(view("accountOf", a)[:3]) + view("creditsOf", a) for a in addresses)
+        snapshot = Observer(self.executor).observe()
+        over = (RequestStatus.FINAL, RequestStatus.ENDED)
+        fees = sum(r.fee for r in snapshot.requests.values() if r.status not in over)
+        bonds = sum(view("claimOf", c.id)[11] for c in snapshot.claims.values() if c.status is ClaimStatus.PENDING)
+        pots = sum(view("claimOf", c.id)[13] for c in snapshot.claims.values())
+        return stakes + fees + bonds + pots + int(view("burned"))
+
+    def check_conservation(self) -> None:
+        """INVARIANT 9."""
+        assert self.held_by_contract() == self.accounted_for()
 
     def refuses(self, client: Client, call: Call) -> str:
         """The name of the contract's refusal of a call."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from prover.compiler import compile
 from prover.errors import RefuteError
 from prover.examples.digits import Digits, digits, smaller_digits
+from prover.measure import measure
 from prover.model_folder import Model
-from prover.report import AccuracyReport, measure
+from prover.report import AccuracyReport
 from prover.trace import Array
 
 
@@ -26,7 +25,6 @@ class CompiledDigits:
 
 def compile_digits(*, smaller: bool = False) -> CompiledDigits:
     """Train and compile the network, or the smaller one; RefuteError if it misses its quality gate."""
-    torch.set_num_threads(2)
     held: Digits = smaller_digits() if smaller else digits()
     compiled = compile(held.module, held.example, held.calibration, name="small digits" if smaller else "digits")
     samples = [(image.unsqueeze(0),) for image in held.images]
@@ -40,3 +38,8 @@ def compile_digits(*, smaller: bool = False) -> CompiledDigits:
     described = {**compiled.describe(), "accuracy": report.as_dict()}
     images = tuple(compiled.quantise(sample.numpy())[0] for (sample,) in samples)
     return CompiledDigits(Model(compiled.program, compiled.weights, described), report, images, tuple(labels))
+
+
+def model() -> Model:
+    """The compiled network with its report, for `prover compile digits`."""
+    return compile_digits().model

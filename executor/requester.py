@@ -1,0 +1,110 @@
+"""The other side of the counter: asks for an inference, reads the answer from the chain, takes a request back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from eth_utils.address import is_address, to_checksum_address
+
+from contracts import calls
+from contracts.amounts import format_amount
+from contracts.client import Client
+from contracts.errors import WrongSetup
+from contracts.observer import Observer
+from contracts.shelf import Shelf
+from contracts.snapshot import ClaimStatus, RequestStatus, RequestView, Snapshot
+from prover import encoding, posted
+from prover.input_files import read_inputs
+from prover.quantisation import Quantisation
+from prover.trace import NUMPY_DTYPES, tensor_bytes
+
+_ID = re.compile(r"(0x)?[0-9a-fA-F]{64}")
+
+
+def ask(
+    client: Client,
+    shelf: Shelf,
+    model: str,
+    files: Sequence[Path],
+    fee: int,
+    answer_period: int,
+    min_stake: int = 0,
+    only: str | None = None,
+) -> bytes:
+    """Post a request; its id. `fee` and `min_stake` in wei, `answer_period` in seconds."""
+    if only is not None and not is_address(only):
+        raise WrongSetup(f"--only: {only!r} is not an address; one has 0x and 40 hexadecimal digits")
+    held = shelf.get(shelf.resolve(model))
+    inputs = [tensor_bytes(array) for array in read_inputs(held, files)]
+    interface = encoding.encode_interface(held.program)
+    allowed = to_checksum_address(only) if only is not None else calls.NOBODY
+    call = calls.request(bytes(held.id), interface, inputs, fee, answer_period, min_stake, allowed)
+    request: bytes = client.transact(call).event("Requested").arguments["request"]
+    return request
+
+
+def request_id(text: str) -> bytes:
+    """A request's id as a person gives it."""
+    if not _ID.fullmatch(text):
+        raise WrongSetup(f"{text!r} is not a request's id; one has 64 hexadecimal digits")
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def _request(snapshot: Snapshot, id: bytes) -> RequestView:
+    if id not in snapshot.requests:
+        raise WrongSetup(f"there is no request 0x{id.hex()} on this chain; `executor request` prints the ids")
+    return snapshot.requests[id]
+
+
+def read(client: Client, shelf: Shelf, text: str) -> Iterator[str]:
+    """What the chain says of a request, in lines for a person.
+
+    WrongSetup if there is no such request, or if the outputs that the node's log shows are not what the contract
+    has committed to.
+    """
+    id = request_id(text)
+    snapshot = Observer(client).observe()
+    request = _request(snapshot, id)
+    yield f"request 0x{id.hex()}: {request.status.value}, fee {format_amount(request.fee)}"
+    if request.status is RequestStatus.ACCEPTED:
+        yield f"accepted by {request.executor}, to be answered before {request.deadline} (now {snapshot.timestamp})"
+    if request.claim is None:
+        return
+    claim = snapshot.claims[request.claim]
+    if posted.commitment(claim.outputs) != client.view("resultOf", id)[2]:
+        raise WrongSetup("the outputs in this node's log do not hash to the contract's commitment; ask another node")
+    yield f"claim 0x{claim.id.hex()} by {claim.executor}"
+    if claim.status is ClaimStatus.PENDING:
+        disputes = sum(d.claim == claim.id for d in snapshot.running_disputes())
+        now = snapshot.timestamp
+        yield f"not final: may be disputed until {claim.window_end} (now {now}); disputes running: {disputes}"
+    yield from _outputs(shelf, request.model, claim.outputs)
+
+
+def _outputs(shelf: Shelf, model: bytes, outputs: Sequence[bytes]) -> Iterator[str]:
+    """The outputs as numbers, as far as the model's folder says what they mean."""
+    if not shelf.holds(model):
+        yield from (f"output {number}: 0x{data.hex()}" for number, data in enumerate(outputs))
+        return
+    held = shelf.get(model)
+    forms = held.report.get("outputs", ())
+    for number, (data, spec) in enumerate(zip(outputs, held.program.outputs, strict=True)):
+        array = np.frombuffer(data, NUMPY_DTYPES[spec.dtype])
+        shown = f"output {number}: {' '.join(map(str, array))}"
+        if number < len(forms):
+            reals = Quantisation.from_dict(forms[number]).dequantise(array)
+            shown += f"\n  as reals: {' '.join(f'{x:.4g}' for x in reals)}"
+        yield f"{shown}\n  largest: number {int(array.argmax())}"
+
+
+def cancel(client: Client, text: str) -> str:
+    """Cancel a request; what became of it."""
+    id = request_id(text)
+    client.transact(calls.cancel(id))
+    request = _request(Observer(client).observe(), id)
+    if request.status is RequestStatus.ENDED:
+        return f"cancelled; {format_amount(request.fee)} credited to {client.address}"
+    return "cancelled; whoever has accepted it may still answer, otherwise the fee is credited"

@@ -1,0 +1,49 @@
+"""Inputs of a model from files: the program's integers, or reals that the model's report says how to round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from prover.errors import InvalidInput
+from prover.model_folder import Model
+from prover.program import TensorSpec
+from prover.quantisation import Quantisation
+from prover.trace import NUMPY_DTYPES, Array
+
+
+def read_inputs(model: Model, paths: Sequence[Path]) -> list[Array]:
+    """The program's inputs, one file each; InvalidInput says which file is wrong and what it should hold.
+
+    A `.npy` file holds the integers of the program's dtype and shape, or floats of that shape; any other file holds
+    the integers' little-endian bytes.
+    """
+    specs = model.program.inputs
+    if len(paths) != len(specs):
+        raise InvalidInput(f"the model has {len(specs)} inputs, {len(paths)} files were given")
+    forms = model.report.get("inputs", ())
+    return [
+        _read(path, spec, Quantisation.from_dict(forms[number]) if number < len(forms) else None)
+        for number, (path, spec) in enumerate(zip(paths, specs, strict=True))
+    ]
+
+
+def _read(path: Path, spec: TensorSpec, form: Quantisation | None) -> Array:
+    dtype = NUMPY_DTYPES[spec.dtype]
+    wanted = f"{spec.nbytes} bytes: {' x '.join(map(str, spec.shape))} of {spec.dtype.name.lower()}"
+    try:
+        array = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.frombuffer(path.read_bytes(), "u1")
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"input {path} cannot be read: {error}; give {wanted}") from error
+    if path.suffix != ".npy":
+        if array.size != spec.nbytes:
+            raise InvalidInput(f"input {path} has {array.size} bytes; the model takes {wanted}")
+        return array.view(dtype).reshape(spec.shape)
+    if array.dtype.kind == "f" and form is not None and array.shape == spec.shape:
+        return form.quantise(array)
+    if array.dtype != dtype or array.size != int(np.prod(spec.shape)):
+        held = f"{' x '.join(map(str, array.shape))} of {array.dtype}"
+        raise InvalidInput(f"input {path} holds {held}; the model takes {wanted}, or floats of that shape")
+    return np.ascontiguousarray(array).reshape(spec.shape)

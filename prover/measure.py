@@ -1,0 +1,114 @@
+"""Measures a compiled model against its float original on held-out samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from prover.compiler import CompiledModel
+from prover.compiler.builder import Activation, Produced
+from prover.operators import TABLE, row_of
+from prover.program import Layer, Operator
+from prover.report import AccuracyReport, LayerReport
+from prover.runtime import Run, Runtime
+from prover.trace import Array
+
+TRACED_SAMPLES = 32
+"""Samples on which layers are compared and clamps counted."""
+
+
+def measure(
+    model: CompiledModel,
+    samples: Iterable[Sequence[torch.Tensor]],
+    labels: Sequence[int],
+    *,
+    runtime: Runtime | None = None,
+) -> AccuracyReport:
+    """Run both models on held-out samples; the class is the largest element of the first output.
+
+    Args:
+        samples: tuples of inputs with the shapes the model was compiled for.
+        labels: one class per sample.
+    """
+    runtime = runtime or Runtime(model.program, model.weights)
+    layers = [_Tally(model, number) for number in range(len(model.program.layers))]
+    real, integer = [], []
+    for number, inputs in enumerate(samples):
+        with torch.no_grad():
+            floats = model.graph.evaluate(inputs)
+        run = runtime.run(model.quantise(*inputs))
+        real.append(int(floats[model.graph.outputs[0]].argmax()))
+        integer.append(int(np.argmax(run.outputs[0])))
+        if number < TRACED_SAMPLES:
+            for tally in layers:
+                tally.count(run, floats)
+    expected, real_classes, integer_classes = np.array(labels), np.array(real), np.array(integer)
+    return AccuracyReport(
+        model.name,
+        model.id.hex(),
+        len(real),
+        float((real_classes == expected).mean()),
+        float((integer_classes == expected).mean()),
+        float((real_classes == integer_classes).mean()),
+        tuple(tally.report() for tally in layers),
+        {name: len(dots) for name, dots in runtime.backends().items()},
+    )
+
+
+class _Tally:
+    """Sums over samples for one layer."""
+
+    def __init__(self, model: CompiledModel, number: int) -> None:
+        self.model = model
+        self.number = number
+        self.layer: Layer = model.program.layers[number]
+        self.last = self._last_value()
+        self.squared_error = self.squared = 0.0
+        self.clamped = dict.fromkeys(self._clamping(), 0.0)
+        self.samples = 0
+
+    def _last_value(self) -> tuple[str, Activation] | None:
+        """The named value that the layer's latest checkpoint holds."""
+        best: tuple[str, Activation] | None = None
+        latest = -1
+        for name, value in self.model.values.items():
+            origin = value.tensor.origin
+            if isinstance(origin, Produced) and origin.layer == self.number and origin.operator > latest:
+                best, latest = (name, value), origin.operator
+        return best
+
+    def _clamping(self) -> Iterator[int]:
+        """Operators whose clamp can cut values off: those that bring a result to a new scale."""
+        return (i for i, operator in enumerate(self.layer.operators) if TABLE[row_of(operator).name].rescales)
+
+    def count(self, run: Run, floats: Mapping[str, torch.Tensor]) -> None:
+        results = run.results(self.number)
+        self.samples += 1
+        for index in self.clamped:
+            self.clamped[index] += _share_clamped(self.layer.operators[index], results[index])
+        if self.last is not None:
+            name, value = self.last
+            assert isinstance(value.tensor.origin, Produced)
+            held = floats[name].to(torch.float64).numpy()
+            got = value.read(results[value.tensor.origin.operator])
+            self.squared_error += float(np.square(got - held).sum())
+            self.squared += float(np.square(held).sum())
+
+    def report(self) -> LayerReport:
+        error = (self.squared_error / self.squared) ** 0.5 if self.squared else None
+        clamped = {
+            f"{index} {row_of(self.layer.operators[index]).name}": share / max(self.samples, 1)
+            for index, share in self.clamped.items()
+        }
+        committed = sum(self.layer.operators[output].nbytes for output in self.layer.outputs)
+        name = self.model.program.names[self.number]
+        return LayerReport(name, len(self.layer.operators), committed, error, clamped)
+
+
+def _share_clamped(operator: Operator, result: Array) -> float:
+    at_end = result == operator.hi
+    if operator.lo != 0:
+        at_end = at_end | (result == operator.lo)
+    return float(at_end.mean())
