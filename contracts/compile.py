@@ -17,8 +17,8 @@ import solcx
 from solcx.exceptions import SolcError
 
 SOLC_VERSION = "0.8.37"
-CONTRACTS = ("Refute", "Walk", "Referee", "Harness")
-"""What is kept; `Harness` only opens the libraries to the tests."""
+CONTRACTS = ("Refute", "Walk", "Referee", "Harness", "Participant")
+"""What is kept; `Harness`, which opens the libraries, and `Participant` are for the tests only."""
 
 _HERE = Path(__file__).resolve().parent
 SOURCES = _HERE / "src"

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from eth_account import Account
 
 from contracts import calls
+from contracts.abi import Abi, artifact, refute_abi
 from contracts.calls import Call
-from contracts.chain import Chain
+from contracts.chain import Chain, Receipt
 from contracts.client import Client, Done
 from contracts.deployment import DEVNET_PARAMETERS, Parameters, deploy
 from contracts.errors import ContractRefused
 from contracts.observer import Observer
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
-from contracts.snapshot import ClaimStatus, RequestStatus
+from contracts.snapshot import ClaimStatus, RequestStatus, Snapshot
 from prover import encoding
 from prover.errors import IllegalMove
 from prover.game import rules
@@ -46,6 +48,15 @@ class Walked:
     """Bytes of the largest move."""
 
 
+class Conduct(Enum):
+    """What a participating contract does when it is paid; the values are the contract's."""
+
+    TAKES_PAYMENT = 0
+    REFUSES = 1
+    BURNS_GAS = 2
+    RE_ENTERS = 3
+
+
 class Arena:
     """One chain with the contracts and a few staked accounts; `executor`, `challenger` and so on are their clients."""
 
@@ -62,6 +73,9 @@ class Arena:
         self.participants: list[str] = []
         """Addresses besides the devnet's that have money in the contract."""
 
+    def look(self) -> Snapshot:
+        return Observer(self.executor).observe()
+
     # Time and money
 
     @property
@@ -72,8 +86,35 @@ class Arena:
         """The next block has at least this timestamp."""
         self.devnet.handle("evm_mine", [timestamp])
 
+    def set_next_time(self, timestamp: int) -> None:
+        """The next transaction is mined in a block of exactly this timestamp."""
+        self.devnet.handle("evm_setNextBlockTimestamp", [timestamp])
+
     def pass_time(self, seconds: int) -> None:
         self.set_time(self.now + seconds)
+
+    # Contracts as participants
+
+    def participant(self, conduct: Conduct) -> str:
+        """A contract that acts through `through` and misbehaves when it is paid; its address."""
+        made = artifact("Participant")
+        constructor = Abi(made.abi).encode_constructor((self.deployment.refute, conduct.value))
+        address = self._send(None, made.bytecode + constructor, 0, 2_000_000).contract
+        assert address is not None
+        self.participants.append(address)
+        return address
+
+    def through(self, participant: str, call: Call) -> bool:
+        """Have a contract make a call in its own name; whether it succeeded."""
+        inner = refute_abi().encode_call(call.function, call.arguments)
+        data = Abi(artifact("Participant").abi).encode_call("act", (inner,))
+        return self._send(participant, data, call.value, call.gas).succeeded
+
+    def _send(self, to: str | None, data: bytes, value: int, gas: int) -> Receipt:
+        account = Account.from_key(DEVNET_KEYS[0])
+        base_fee, nonce = self.chain.block().base_fee, self.chain.nonce(account.address)
+        sent = self.chain.send(account, to, data, value=value, gas=gas, nonce=nonce, base_fee=base_fee)
+        return self.chain.wait(sent)
 
     # Requests and claims
 
@@ -104,7 +145,7 @@ class Arena:
 
     def challenge(self, claim: bytes, program: Program, by: Client | None = None) -> tuple[bytes, Position]:
         """Open a dispute; its id and first position."""
-        done = (by or self.challenger).transact(calls.challenge(claim, encoding.encode_head(program)))
+        done = (by or self.challenger).transact(calls.challenge(claim, program))
         event = done.event("Challenged")
         return event.arguments["dispute"], position_of(event.arguments["position"])
 
@@ -131,7 +172,7 @@ class Arena:
                 assert refusal_of(position, move) == done.name
                 return self._stuck(walked, dispute, side, done.name)
             walked.gas.append(done.gas)
-            walked.largest = max(walked.largest, size_of(mover, call))
+            walked.largest = max(walked.largest, size_of(call))
             expected = rules.apply(position, move)
             if isinstance(expected, rules.Refuted):
                 assert done.event("Resolved").arguments["challengerWon"]
@@ -163,7 +204,7 @@ class Arena:
         view = self.executor.view
         addresses = [Account.from_key(key).address for key in DEVNET_KEYS] + self.participants
         stakes = sum(sum(view("accountOf", a)[:3]) + view("creditsOf", a) for a in addresses)
-        snapshot = Observer(self.executor).observe()
+        snapshot = self.look()
         over = (RequestStatus.FINAL, RequestStatus.ENDED)
         fees = sum(r.fee for r in snapshot.requests.values() if r.status not in over)
         bonds = sum(view("claimOf", c.id)[11] for c in snapshot.claims.values() if c.status is ClaimStatus.PENDING)
@@ -201,6 +242,6 @@ def refusal_of(position: Position, move: Move) -> str:
     raise AssertionError(f"the rules allow {type(move).__name__} in {position.phase.name}")
 
 
-def size_of(client: Client, call: Call) -> int:
+def size_of(call: Call) -> int:
     """Bytes of calldata."""
-    return len(client._abi.encode_call(call.function, call.arguments))
+    return len(refute_abi().encode_call(call.function, call.arguments))

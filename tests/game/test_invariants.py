@@ -6,30 +6,32 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from eth_account import Account
 
 from contracts import calls
 from contracts.abi import artifact
-from contracts.calls import Call
-from contracts.client import Client
+from contracts.snapshot import ClaimStatus
 from prover import encoding
-from prover.game.adversaries import Fault, FaultyInterpretation, LyingDefender, ReplacedOutput, SilentDefender
+from prover.game.adversaries import (
+    Fault,
+    FaultyInterpretation,
+    LyingDefender,
+    MistakenChallenger,
+    ReplacedOutput,
+    WanderingChallenger,
+)
 from prover.game.moves import OpenLayer, RefuteProgram
 from prover.game.openings import Opened
 from prover.game.players import Challenger, Defender
 from prover.game.position import Phase, Position, Side
 from prover.interpreter import Interpretation
-from prover.merkle import leaf, path
-from prover.program import DType, InputRef, View
-from prover.trace import TraceRoot, tensor_bytes
-from tests.game.arena import ETHER, FEE, Arena, moved_to
+from prover.merkle import keccak, leaf, path
+from prover.trace import Array, TraceRoot, tensor_bytes
+from tests.game.arena import ETHER, FEE, Arena, Conduct, moved_to
 from tests.strategies import random_program
 
 PROGRAM, WEIGHTS, INPUTS = random_program(3)
 HONEST = Interpretation(PROGRAM, WEIGHTS, tuple(INPUTS))
-HEAD = encoding.encode_head(PROGRAM)
 
 
 def _liar() -> FaultyInterpretation:
@@ -50,7 +52,7 @@ def walk_to(
     arena: Arena, claim: bytes, phase: Phase, executor: Defender, challenger: Challenger
 ) -> tuple[bytes, Position, list[Opened]]:
     """Play a dispute until `phase` is to be answered."""
-    dispute, position = arena.challenge(claim, PROGRAM)
+    dispute, position = arena.challenge(claim, executor.execution.program)
     history: list[Opened] = []
     while position.phase is not phase:
         executors = position.phase.side is Side.EXECUTOR
@@ -73,51 +75,79 @@ def deadline_of(arena: Arena, dispute: bytes) -> int:
     return int(dispute_fields(arena, dispute)["deadline"])  # type: ignore[call-overload]
 
 
-def test_invariant_3_a_stalled_claim_ends_within_window_and_both_clocks(arena: Arena) -> None:
-    """Both sides use every second they have; several disputes run beside each other."""
+def test_invariant_3_a_claim_ends_within_window_and_both_clocks_however_slow_both_sides_are(arena: Arena) -> None:
+    """Challenged in the last second; every move takes as long as the clocks allow."""
     parameters = arena.deployment.parameters
-    claim = arena.claim(LIAR)
-    posted = arena.now
-    arena.set_time(posted + parameters.window - 5)
+    claim = arena.claim(HONEST)
+    end = arena.now + parameters.window + 2 * parameters.clock
+    arena.set_next_time(arena.now + parameters.window - 1)
     dispute, position = arena.challenge(claim, PROGRAM)
-    second, _ = arena.challenge(claim, PROGRAM, by=arena.other)
-    executor, challenger, history = LyingDefender(LIAR), Challenger(HONEST), []
-    arena.set_time(deadline_of(arena, dispute) - 2)
+    executor, challenger = Defender(HONEST), MistakenChallenger(LIAR)
+    history: list[Opened] = []
     while position.phase is not Phase.STEP:
         executors = position.phase.side is Side.EXECUTOR
         move = executor.answer(position) if executors else challenger.reply(position, history)
+        arena.set_next_time(arena.now + parameters.clock // SLOW_MOVES)
         done = (arena.executor if executors else arena.challenger).transact(calls.answer(dispute, position, move))
         if content := done.event("Moved").arguments["opened"]:
             history.append(Opened(position, content))
         position = moved_to(done)
-        arena.set_time(max(arena.now, deadline_of(arena, dispute) - 1 - len(history)))
-        if arena.now >= deadline_of(arena, dispute):
-            break
-    arena.set_time(max(arena.now, deadline_of(arena, dispute)))
-    arena.stranger.transact(calls.expire([dispute, second]))
-    status = arena.executor.view("claimOf", claim)[0]
-    assert status == 3, "fallen: the executor never answered the second dispute"
-    assert arena.now <= posted + parameters.window + 2 * parameters.clock
+    assert arena.refuses(arena.stranger, calls.finalise(claim)) == "DisputesUnresolved"
+    arena.set_time(deadline_of(arena, dispute))
+    arena.stranger.transact(calls.expire([dispute]))
+    arena.stranger.transact(calls.finalise(claim))
+    assert end - parameters.clock < arena.now <= end
+
+
+SLOW_MOVES = 8
+"""More moves than either side makes in this game."""
+
+
+def test_invariant_3_disputes_run_beside_each_other(arena: Arena) -> None:
+    """Three of them, opened in the last seconds, take no longer than one."""
+    parameters = arena.deployment.parameters
+    claim = arena.claim(LIAR)
+    posted = arena.now
+    disputes = []
+    for seconds, client in ((9, arena.other), (6, arena.challenger), (3, arena.requester)):
+        if client is arena.requester:
+            client.transact(calls.deposit(ETHER))
+        arena.set_next_time(posted + parameters.window - seconds)
+        disputes.append(arena.challenge(claim, PROGRAM, by=client)[0])
+    arena.set_time(posted + parameters.window + parameters.clock)
+    arena.stranger.transact(calls.expire(disputes))
+    assert arena.look().claims[claim].status is ClaimStatus.FALLEN
+    for dispute in disputes[1:]:
+        arena.stranger.transact(calls.settle(dispute))
+    arena.check_conservation()
 
 
 def test_invariant_4_an_output_that_is_not_the_last_checkpoint_falls_in_one_transaction(arena: Arena) -> None:
-    other = tuple(
-        np.where(output == output.min(), output, output - 1).astype(output.dtype) for output in HONEST.outputs
-    )
-    lie = ReplacedOutput(HONEST, tuple(o + 1 if np.array_equal(o, h) else o for o, h in zip(other, HONEST.outputs)))
+    number = len(HONEST.outputs) - 1
+    replaced = HONEST.outputs[number] ^ 1
+    lie = ReplacedOutput(HONEST, (*HONEST.outputs[:number], replaced))
     claim = arena.claim(lie)
     outputs = [tensor_bytes(output) for output in lie.outputs]
-    honest = [tensor_bytes(output) for output in HONEST.outputs]
-    number = next(i for i, (a, b) in enumerate(zip(outputs, honest, strict=True)) if a != b)
-    chunk = next(
-        i for i in range(0, len(outputs[number]), 1024) if outputs[number][i:][:1024] != honest[number][i:][:1024]
-    )
-    done = arena.challenger.transact(calls.prove_output(claim, HONEST, outputs, number, chunk // 1024))
+    done = arena.challenger.transact(calls.prove_output(claim, HONEST, outputs, number, 0))
     assert done.event("Resolved").arguments["challengerWon"]
     arena.check_conservation()
-    honest_claim = arena.claim(HONEST)
-    proof = calls.prove_output(honest_claim, HONEST, honest, number, chunk // 1024)
+    honest = [tensor_bytes(output) for output in HONEST.outputs]
+    proof = calls.prove_output(arena.claim(HONEST), HONEST, honest, number, 0)
     assert arena.refuses(arena.challenger, proof) == "OutputsAgree"
+
+
+def test_invariant_4_proofs_about_another_claim_are_refused(arena: Arena) -> None:
+    """Every commitment in the proof is compared with the claim's own."""
+    outputs = [tensor_bytes(output) for output in ReplacedOutput(HONEST, _altered(HONEST)).outputs]
+    proof = calls.prove_output(arena.claim(HONEST), HONEST, outputs, 0, 0)
+    assert arena.refuses(arena.challenger, proof) == "WrongPostedList"
+    claim = arena.claim(ReplacedOutput(LIAR, _altered(LIAR)))
+    outputs = [tensor_bytes(output) for output in _altered(LIAR)]
+    assert arena.refuses(arena.challenger, calls.prove_output(claim, HONEST, outputs, 0, 0)) == "WrongTensorPath"
+
+
+def _altered(execution: Interpretation) -> tuple[Array, ...]:
+    return tuple(output ^ 1 for output in execution.outputs)
 
 
 def test_invariant_5_an_unbound_opening_counts_only_from_the_executor_or_its_delegate(arena: Arena) -> None:
@@ -130,7 +160,7 @@ def test_invariant_5_an_unbound_opening_counts_only_from_the_executor_or_its_del
     forged = replace(honest, roots=roots)
     for move in (honest, forged):
         assert arena.refuses(arena.stranger, calls.answer(dispute, position, move)) == "NotTheExecutorsOpening"
-    content = calls.keccak(b"".join(honest.roots))
+    content = keccak(b"".join(honest.roots))
     mine = arena.stranger.sign_opening(claim, position, content)
     assert arena.refuses(arena.stranger, calls.answer(dispute, position, honest, mine)) == "NotTheExecutorsOpening"
     signed = arena.executor.sign_opening(claim, position, content)
@@ -153,9 +183,8 @@ def test_invariant_5_a_delegate_sends_in_its_own_name(arena: Arena) -> None:
 def test_invariant_6_a_move_counts_before_the_deadline_and_a_timeout_from_it_on(arena: Arena, seconds: int) -> None:
     claim = arena.claim(HONEST)
     dispute, position = arena.challenge(claim, PROGRAM)
-    arena.set_time(deadline_of(arena, dispute) + seconds - 1)
     move = calls.answer(dispute, position, Defender(HONEST).answer(position))
-    arena.freeze_next_block(deadline_of(arena, dispute) + seconds)
+    arena.set_next_time(deadline_of(arena, dispute) + seconds)
     if seconds < 0:
         arena.executor.transact(move)
         assert arena.refuses(arena.stranger, calls.expire([dispute])) == "NothingExpired"
@@ -181,38 +210,27 @@ def test_invariant_7_nothing_is_missing_because_its_hash_is_zero(arena: Arena) -
     arena.set_time(deadline_of(arena, dispute))
     assert arena.stranger.transact(calls.expire([dispute])).event("Resolved").arguments["challengerWon"]
     unknown = bytes(32)
-    assert arena.refuses(arena.challenger, calls.challenge(unknown, HEAD)) == "UnknownClaim"
+    assert arena.refuses(arena.challenger, calls.challenge(unknown, PROGRAM)) == "UnknownClaim"
     assert arena.refuses(arena.executor, calls.accept(unknown)) == "UnknownRequest"
     assert arena.refuses(arena.executor, calls.settle(unknown)) == "UnknownDispute"
 
 
-FORWARDER = bytes.fromhex(
-    # Forwards calldata after its first 20 bytes, and its value, to the address in them; reverts on a plain payment.
-    "36600757600080fd5b60143603806014600037600060008260003460003560601c5af1602857600080fd5b00"
-)
-
-
-def test_invariant_8_a_participant_that_refuses_payment_holds_up_nobody(arena: Arena) -> None:
-    """The challenger is a contract that reverts when it is paid: the claim falls and the others are settled."""
-    contract = arena.deploy_raw(FORWARDER)
-    arena.participants.append(contract)
-
-    def through(call: Call) -> None:
-        data = bytes.fromhex(arena.deployment.refute[2:]) + arena.encode(call)
-        arena.send_raw(arena.stranger, contract, data, call.value)
-
-    through(calls.deposit(2 * ETHER))
-    claim = arena.claim(SilentDefender(LIAR).execution)
-    through(calls.challenge(claim, HEAD))
+@pytest.mark.parametrize("conduct", [Conduct.REFUSES, Conduct.BURNS_GAS, Conduct.RE_ENTERS])
+def test_invariant_8_a_participant_that_misbehaves_on_payment_holds_up_nobody(arena: Arena, conduct: Conduct) -> None:
+    """The winning challenger is a contract: the claim falls, the others are settled, and it gets no second payment."""
+    contract = arena.participant(conduct)
+    assert arena.through(contract, calls.deposit(2 * ETHER))
+    claim = arena.claim(LIAR)
+    assert arena.through(contract, calls.challenge(claim, PROGRAM))
     second, _ = arena.challenge(claim, PROGRAM)
     first = arena.executor.view("disputeId", claim, contract)
     arena.pass_time(arena.deployment.parameters.clock)
     arena.stranger.transact(calls.expire([first]))
     arena.challenger.transact(calls.settle(second))
-    assert arena.executor.view("creditsOf", contract) > 0
-    with pytest.raises(AssertionError):
-        through(calls.collect())
-    assert arena.executor.view("creditsOf", contract) > 0, "a failed payment changes nothing"
+    credits = arena.executor.view("creditsOf", contract)
+    assert credits > 0
+    assert not arena.through(contract, calls.collect())
+    assert arena.executor.view("creditsOf", contract) == credits, "a failed payment changes nothing"
     arena.check_conservation()
 
 
@@ -275,8 +293,8 @@ def test_invariant_10_half_is_burned_and_every_standing_dispute_is_paid_for_its_
     assert settled > 0
     assert settled + arena.executor.view("creditsOf", arena.challenger.address) == stake // 2
     assert arena.refuses(arena.other, calls.settle(bystander)) == "DisputeIsResolved"
-    assert arena.refuses(arena.other, calls.challenge(claim, HEAD)) == "AlreadyChallenged"
-    assert arena.refuses(arena.stranger, calls.challenge(claim, HEAD)) == "ClaimHasFallen"
+    assert arena.refuses(arena.other, calls.challenge(claim, PROGRAM)) == "AlreadyChallenged"
+    assert arena.refuses(arena.stranger, calls.challenge(claim, PROGRAM)) == "ClaimHasFallen"
 
 
 def test_invariant_11_no_clock_but_the_blocks_timestamp() -> None:
@@ -327,12 +345,26 @@ def _open(position: Position) -> Position:
 
 
 def test_a_program_that_breaks_a_rule_falls_when_it_is_opened(arena: Arena) -> None:
-    """A publisher who registers an invalid program with an executor's help gains nothing."""
+    """A publisher who registers an invalid program gains nothing by executing it."""
     layer = PROGRAM.layers[0]
-    broken = replace(layer.operators[0], operands=(View(InputRef(0), DType.I8, 1, 1, (0,) * layer.operators[0].axes),))
-    operators = (broken, *layer.operators[1:])
-    program = replace(PROGRAM, layers=(replace(layer, operators=operators), *PROGRAM.layers[1:]))
-    assert program != PROGRAM
+    broken = replace(layer.operators[0], hi=layer.operators[0].dtype.hi + 1)
+    program = replace(PROGRAM, layers=(replace(layer, operators=(broken, *layer.operators[1:])), *PROGRAM.layers[1:]))
+    execution = Interpretation(program, WEIGHTS, tuple(INPUTS))
+    claim = arena.claim(execution)
+    dispute, position, _ = walk_to(arena, claim, Phase.OPERATOR_PICK, Defender(execution), AlwaysFirst(execution))
+    roots = Defender(execution).roots(0)
+    records = [encoding.encode_operator(o) for o in program.layers[0].operators]
+    leaves = [leaf(record) for record in records]
+    proof = calls.answer(dispute, position, RefuteProgram(0, records[0], tuple(path(leaves, 0))))
+    assert arena.refuses(arena.stranger, proof) == "NotTheChallenger"
+    pick = calls.answer(dispute, position, AlwaysFirst(execution).pick_operator(position, roots, 0))
+    assert arena.refuses(arena.challenger, pick) == "WrongClamp"
+    assert arena.challenger.transact(proof).event("Resolved").arguments["challengerWon"]
+    arena.check_conservation()
 
 
-_ = (Client, RefuteProgram, Account, leaf, path)
+class AlwaysFirst(WanderingChallenger):
+    """Picks the first of everything."""
+
+    def __init__(self, execution: Interpretation) -> None:
+        super().__init__(execution, lambda _: 0)
