@@ -33,10 +33,14 @@ class FaultyRuntime(Runtime):
 
 @dataclass(frozen=True)
 class Substituted:
-    """The execution of another program, passed off as one of the program that was asked for."""
+    """The execution of another program, passed off as one of the model that was asked for."""
 
-    program: Program
+    model: Model
     other: Execution
+
+    @property
+    def program(self) -> Program:
+        return self.model.program
 
     @property
     def inputs(self) -> tuple[Array, ...]:
@@ -51,7 +55,7 @@ class Substituted:
         return self.other.trace
 
     def weight(self, root: TensorRoot) -> Array:
-        return self.other.weight(root)
+        return self.model.weights[root]
 
     def results(self, layer: int) -> Sequence[Array]:
         return self.other.results(layer)
@@ -91,7 +95,7 @@ def smaller_model(smaller: Model) -> Run:
     """Another, smaller model is run and passed off as the one that was asked for."""
 
     def run(model: Model, inputs: Sequence[Array]) -> Execution:
-        return Substituted(model.program, Runtime(smaller.program, smaller.weights).run(inputs))
+        return Substituted(model, Runtime(smaller.program, smaller.weights).run(inputs))
 
     return run
 

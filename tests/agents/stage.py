@@ -15,7 +15,7 @@ from contracts.deployment import DEVNET_PARAMETERS, deploy
 from contracts.observer import Observer
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
 from contracts.shelf import Run, Shelf
-from contracts.snapshot import Snapshot
+from contracts.snapshot import AccountView, ClaimView, DisputeView, RequestView, Snapshot
 from executor import decide as executing
 from executor.service import Defend, ExecutorService
 from prover import encoding, model_folder
@@ -48,12 +48,12 @@ FEE = ETHER // 10
 PARAMETERS = DEVNET_PARAMETERS
 
 
-def small_model() -> Model:
+def small_model(seed: int = 7) -> Model:
     """Three layers over 300 numbers: a product with a matrix of 4 x 300, a table-free rescaling, a maximum.
 
-    The product's weight crosses a chunk, so that disputes over it go through the terms.
+    The product's weight crosses a chunk, so that disputes over it go through the terms. `seed` draws the matrix.
     """
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(seed)
     matrix = rng.integers(-90, 90, (4, 300)).astype("<i4")
     root = array_root(matrix)
     weight = View(WeightRef(root), DType.I32, 1200, 0, (300, 1))
@@ -100,18 +100,23 @@ class Stage:
         self.requester, self.executor_client, self.watcher_client, self.other, self.another = clients[1:6]
         self.model = small_model()
         model_folder.publish(self.model, folder)
-        self.shelf = Shelf(folder)
+        self.models = folder
         self.requester.transact(calls.register_model(self.model.program, folder.as_uri()))
         self._observer = Observer(self.requester)
 
     # Agents
 
     def executor(
-        self, run: Run = interpret, defend: Defend = Defender, client: Client | None = None, stake: int = 50 * ETHER
+        self,
+        run: Run = interpret,
+        defend: Defend = Defender,
+        client: Client | None = None,
+        stake: int = 50 * ETHER,
+        models: Path | None = None,
     ) -> ExecutorService:
         """An executor that computes in its rounds. A new one is what a restart leaves."""
-        policy = executing.Policy(stake)
-        return ExecutorService(client or self.executor_client, self._shelf(), run, policy, defend=defend, inline=True)
+        shelf, policy = Shelf(models or self.models), executing.Policy(stake)
+        return ExecutorService(client or self.executor_client, shelf, run, policy, defend=defend, inline=True)
 
     def watcher(
         self,
@@ -119,20 +124,17 @@ class Stage:
         challenge: Challenge = Challenger,
         client: Client | None = None,
         stake: int = 10 * ETHER,
-        shelf: Shelf | None = None,
+        models: Path | None = None,
     ) -> WatcherService:
         """A watcher that judges in its rounds. A new one is what a restart leaves."""
         return WatcherService(
             client or self.watcher_client,
-            shelf or self._shelf(),
+            Shelf(models or self.models),
             judge or TwoBackends(interpret, interpret),
             watching.Policy(stake),
             challenge=challenge,
             inline=True,
         )
-
-    def _shelf(self) -> Shelf:
-        return Shelf(self.shelf.folder)
 
     # What happens
 
@@ -163,6 +165,26 @@ class Stage:
     def look(self) -> Snapshot:
         return self._observer.observe()
 
-    def claim_of(self, request: bytes) -> bytes:
-        """The last claim on a request."""
-        return [c.id for c in self.look().claims.values() if c.request == request][-1]
+    def request(self, id: bytes) -> RequestView:
+        return self.look().requests[id]
+
+    def claims_of(self, request: bytes) -> list[ClaimView]:
+        """Every claim on a request, the first first."""
+        return [c for c in self.look().claims.values() if c.request == request]
+
+    def disputes_of(self, request: bytes) -> list[DisputeView]:
+        snapshot = self.look()
+        return [d for d in snapshot.disputes.values() if snapshot.claims[d.claim].request == request]
+
+    def account(self, client: Client) -> AccountView:
+        """An account's money in the contract and outside it."""
+        return Observer(client, client.address).observe().account
+
+    # The chain itself
+
+    def snapshot(self) -> object:
+        """A point of the chain to `revert` to: what a reorganisation goes back to."""
+        return self.devnet.tester.take_snapshot()
+
+    def revert(self, point: object) -> None:
+        self.devnet.tester.revert_to_snapshot(point)
