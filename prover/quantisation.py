@@ -21,12 +21,16 @@ LIMIT = 32_639
 
 @dataclass(frozen=True)
 class Quantisation:
-    """One input or output: real = scale * integer, for integers within +-limit."""
+    """One input or output: real = scale * integer, for integers lo .. hi.
+
+    With a scale of 1 it holds whole numbers (token ids, masks), and what is not between lo and hi is refused.
+    """
 
     dtype: DType
     shape: tuple[int, ...]
     scale: float
-    limit: int = LIMIT
+    lo: int = -LIMIT
+    hi: int = LIMIT
 
     def quantise(self, values: Any) -> Array:
         """Reals of this shape as integers, rounded to nearest and clamped. InvalidInput for any others."""
@@ -35,8 +39,19 @@ class Quantisation:
             raise InvalidInput(f"an input has shape {reals.shape}; the model takes {self.shape}")
         if not np.isfinite(reals).all():
             raise InvalidInput("an input contains NaN or infinite values; replace them")
-        clamped = np.clip(np.rint(reals / self.scale), -self.limit, self.limit)
-        return clamped.astype(NUMPY_DTYPES[self.dtype])
+        if self.scale == 1.0:
+            return self._whole(reals)
+        return np.clip(np.rint(reals / self.scale), self.lo, self.hi).astype(NUMPY_DTYPES[self.dtype])
+
+    def _whole(self, reals: Reals) -> Array:
+        wrong = (reals != np.rint(reals)) | (reals < self.lo) | (reals > self.hi)
+        if wrong.any():
+            at = int(np.flatnonzero(wrong.reshape(-1))[0])
+            raise InvalidInput(
+                f"element {at} of an input is {reals.reshape(-1)[at]:g}; the model takes whole numbers from {self.lo} "
+                f"to {self.hi}"
+            )
+        return reals.astype(NUMPY_DTYPES[self.dtype])
 
     def dequantise(self, values: Array) -> Reals:
         """The reals that integers of this shape stand for."""
@@ -44,19 +59,16 @@ class Quantisation:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return {
-            "dtype": self.dtype.name.lower(),
-            "shape": list(self.shape),
-            "scale": self.scale,
-            "limit": self.limit,
-        }
+        held = {"dtype": self.dtype.name.lower(), "shape": list(self.shape), "scale": self.scale}
+        return {**held, "lo": self.lo, "hi": self.hi}
 
     @classmethod
     def from_dict(cls, held: Mapping[str, Any]) -> Quantisation:
         """From an entry of a report's "inputs" or "outputs". CorruptModel if it is no such entry."""
         try:
             dtype = DType[str(held["dtype"]).upper()]
-            return cls(dtype, tuple(int(x) for x in held["shape"]), float(held["scale"]), int(held["limit"]))
+            shape = tuple(int(x) for x in held["shape"])
+            return cls(dtype, shape, float(held["scale"]), int(held["lo"]), int(held["hi"]))
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptModel(
                 f"the report describes an input or output as {held!r}; publish the model anew"

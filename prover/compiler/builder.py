@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -67,12 +67,18 @@ class Strided:
 
 @dataclass(frozen=True)
 class Activation:
-    """A quantised value: real = scale * integer, laid out by `axes` from `offset` in a stored tensor."""
+    """A quantised value: real = scale * integer, laid out by `axes` from `offset` in a stored tensor.
+
+    With `factors`, one per element of the last axis, real = scale * factor * integer. With `total`, a softmax that is
+    not yet divided by the sum of its row: real = scale * integer * total, `total` laid out like the other axes.
+    """
 
     tensor: Stored
     axes: Axes
     scale: float
     offset: int = 0
+    factors: Reals | None = field(default=None, compare=False)
+    total: Reciprocal | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -93,8 +99,17 @@ class Activation:
             for factor in axis:
                 steps = (steps[:, None] + np.arange(factor.extent) * factor.stride).reshape(-1)
             address = address[..., None] + steps
-        integers: Reals = stored.reshape(-1)[address].astype(np.float64)
-        return integers * self.scale
+        reals: Reals = stored.reshape(-1)[address].astype(np.float64) * self.scale
+        return reals if self.factors is None else reals * self.factors
+
+
+@dataclass(frozen=True)
+class Reciprocal:
+    """One over the sums of rows: real = integer / 2^exponent. Laid out by `axes` in a stored tensor."""
+
+    tensor: Stored
+    axes: Axes
+    exponent: int
 
 
 @dataclass(frozen=True)

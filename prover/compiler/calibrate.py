@@ -1,33 +1,114 @@
-"""Scales of activations, from the largest magnitudes seen on calibration inputs."""
+"""What calibration inputs show of every value: its range, and of a linear layer's input its second moments."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 
-from prover.compiler.graph import Graph
+from prover.compiler.graph import Graph, Node, Ref
+from prover.compiler.patterns import NORM
 from prover.errors import UnsupportedModule
-from prover.quantisation import LIMIT
 
-HEADROOM = 1.25
-"""Values this much above the calibrated largest are still not clamped; it costs a third of a bit of sixteen."""
-
-Scales = Mapping[str, float]
-"""By name of a value: what one unit of its i16 is worth."""
+LINEAR = {"aten.addmm": "mat1", "aten.mm": "self"}
+"""Operators with a constant matrix [K, O], and their argument that is multiplied by it."""
 
 
-def calibrate(graph: Graph, calibration: Iterable[Sequence[torch.Tensor]]) -> Scales:
-    """Scales of every value of the graph. Each calibration item is one tuple of inputs, shaped as the examples."""
-    largest: dict[str, float] = {}
+@dataclass
+class Rows:
+    """Of the rows [n, K] that a linear layer multiplies: their number, K x K second moments, and largest magnitudes."""
+
+    moments: torch.Tensor
+    channels: torch.Tensor
+    """Largest magnitude per column, [K]."""
+    peaks: list[torch.Tensor] = field(default_factory=list)
+    """Largest magnitude of each row."""
+    count: int = 0
+
+    def add(self, rows: torch.Tensor) -> None:
+        magnitudes = rows.abs()
+        self.moments.addmm_(rows.T, rows)
+        self.channels = torch.maximum(self.channels, magnitudes.amax(0))
+        self.peaks.append(magnitudes.amax(1))
+        self.count += len(rows)
+
+    @property
+    def row_peaks(self) -> torch.Tensor:
+        return torch.cat(self.peaks)
+
+
+@dataclass
+class Statistics:
+    """Of every value the largest magnitude; of every norm the largest mean square; of every linear layer its rows."""
+
+    largest: dict[str, float] = field(default_factory=dict)
+    least: dict[str, float] = field(default_factory=dict)
+    """Of inputs, the lowest value."""
+    squares: dict[str, float] = field(default_factory=dict)
+    rows: dict[str, Rows] = field(default_factory=dict)
+    """By the name of the value that the layer multiplies, views left out."""
+
+    def magnitude(self, name: str) -> float:
+        """Largest magnitude of a value, 1 if it was always 0."""
+        return self.largest[name] or 1.0
+
+
+def row_source(graph: Graph, value: Ref) -> str:
+    """The name of the value whose rows a linear layer multiplies: views that keep the last axis left out."""
+    while (view := graph.producer(value, "aten.view")) is not None:
+        source = view.arguments["self"]
+        if graph.shape_of(source)[-1] != view.shape[-1]:
+            break
+        value = source
+    return value.name
+
+
+def calibrate(graph: Graph, calibration: Iterable[Sequence[torch.Tensor]], *, moments: bool = True) -> Statistics:
+    """Statistics over calibration inputs, each a tuple of inputs shaped as the examples.
+
+    Without `moments` the K x K second moments that weight rounding minimises against are not kept.
+    """
+    found = Statistics()
+    linears = {n.arguments[LINEAR[n.op]].name: n for n in graph.nodes if _is_linear(n)}
+    sources = {row_source(graph, Ref(name)): name for name in linears}
+    norms = [node for node in graph.nodes if node.op == NORM]
+    count = 0
     with torch.no_grad():
         for inputs in calibration:
-            for name, value in graph.evaluate(inputs).items():
-                largest[name] = max(largest.get(name, 0.0), float(value.abs().max()))
-    if not largest:
+            values = graph.evaluate(inputs)
+            count += 1
+            for name, value in values.items():
+                largest = float(value.abs().max()) if value.dtype != torch.bool else 1.0
+                if not math.isfinite(largest):
+                    raise UnsupportedModule(f"value {name} becomes NaN or infinite on calibration input {count}")
+                found.largest[name] = max(found.largest.get(name, 0.0), largest)
+            for name in graph.inputs:
+                found.least[name] = min(found.least.get(name, 0.0), float(values[name].min()))
+            for node in norms:
+                found.squares[node.name] = max(found.squares.get(node.name, 0.0), _mean_square(node, values))
+            for source, name in sources.items() if moments else ():
+                rows = values[name].reshape(-1, values[name].shape[-1]).to(torch.float32)
+                if source not in found.rows:
+                    width = rows.shape[1]
+                    found.rows[source] = Rows(torch.zeros(width, width), torch.zeros(width))
+                found.rows[source].add(rows)
+    if not count:
         raise UnsupportedModule("there are no calibration inputs; give at least one, a few hundred are better")
-    for name, magnitude in largest.items():
-        if not math.isfinite(magnitude):
-            raise UnsupportedModule(f"value {name} becomes NaN or infinite on the calibration inputs; check them")
-    return {name: (magnitude or 1.0) * HEADROOM / LIMIT for name, magnitude in largest.items()}
+    return found
+
+
+def _is_linear(node: Node) -> bool:
+    return node.op in LINEAR and isinstance(node.arguments[LINEAR[node.op]], Ref) and not _both(node)
+
+
+def _both(node: Node) -> bool:
+    return isinstance(node.arguments["mat2"], Ref)
+
+
+def _mean_square(node: Node, values: dict[str, torch.Tensor]) -> float:
+    x = values[node.arguments["input"].name]
+    if node.arguments["centred"]:
+        x = x - x.mean(-1, keepdim=True)
+    return float(x.square().mean(-1).max())

@@ -12,12 +12,16 @@ from prover import validity
 from prover.compiler.builder import Activation
 from prover.compiler.calibrate import calibrate
 from prover.compiler.fold import fold
+from prover.compiler.functions import tabulate
 from prover.compiler.graph import Graph, capture
-from prover.compiler.lower import lower
+from prover.compiler.lower import check_supported, lower
+from prover.compiler.patterns import recognise
+from prover.compiler.plan import plan
+from prover.compiler.simplify import simplify
 from prover.encoding import model_id
 from prover.errors import InvalidInput
-from prover.program import ModelId, Program, TensorRoot
-from prover.quantisation import Quantisation, Reals
+from prover.program import DType, ModelId, Program, TensorRoot
+from prover.quantisation import LIMIT, Quantisation, Reals
 from prover.trace import Array
 
 
@@ -78,15 +82,31 @@ def compile_module(
         UnsupportedModule: an operator, a size or a weight that has no exact integer form; says which, where, and what
             to do.
     """
-    graph = fold(capture(module, example_inputs))
-    lowered = lower(graph, calibrate(graph, calibration))
+    graph = imported(module, example_inputs)
+    seen = calibrate(graph, calibration)
+    lowered = lower(graph, plan(graph, seen), seen)
     validity.check(lowered.program, lowered.weights)
     return CompiledModel(
         name,
         lowered.program,
         lowered.weights,
-        tuple(Quantisation(a.tensor.dtype, a.shape, a.scale) for a in lowered.inputs),
-        tuple(Quantisation(a.tensor.dtype, a.shape or (1,), a.scale) for a in lowered.outputs),
+        tuple(_form(a, lowered.ranges.get(n)) for n, a in zip(graph.inputs, lowered.inputs, strict=True)),
+        tuple(_form(a) for a in lowered.outputs),
         graph,
         lowered.values,
     )
+
+
+def imported(module: torch.nn.Module, example_inputs: Sequence[torch.Tensor]) -> Graph:
+    """The module as a graph of operators that can be lowered; UnsupportedModule names the first that cannot be."""
+    graph = tabulate(recognise(simplify(fold(capture(module, example_inputs)))))
+    check_supported(graph)
+    return graph
+
+
+def _form(value: Activation, within: tuple[int, int] | None = None) -> Quantisation:
+    shape = value.shape or (1,)
+    if within is not None:
+        return Quantisation(value.tensor.dtype, shape, 1.0, *within)
+    limit = value.tensor.magnitude if value.tensor.dtype is not DType.I16 else LIMIT
+    return Quantisation(value.tensor.dtype, shape, value.scale, -limit, limit)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from prover.compiler.graph import Graph, Node, Ref, refusal
+from prover.compiler.graph import Graph, Node, refusal
 
 BATCH_NORM = "aten._native_batch_norm_legit_no_training"
 FUSES_RELU = frozenset({"aten.convolution", "aten.addmm", "aten.mm", "aten.add", "aten.avg_pool2d", "aten.mean"})
@@ -20,39 +19,14 @@ def fold(graph: Graph) -> Graph:
     return _fuse_relus(_fold_batch_norms(graph))
 
 
-def _without(graph: Graph, removed: Mapping[str, str], changed: Mapping[str, Node]) -> Graph:
-    """`graph` with nodes removed, their readers reading another node, and nodes changed."""
-
-    def renamed(value: Any) -> Any:
-        if isinstance(value, Ref):
-            return Ref(removed.get(value.name, value.name))
-        return [renamed(v) for v in value] if isinstance(value, list | tuple) else value
-
-    nodes = []
-    for node in graph.nodes:
-        if node.name not in removed:
-            kept = changed.get(node.name, node)
-            arguments = {name: renamed(value) for name, value in kept.arguments.items()}
-            nodes.append(replace(kept, arguments=arguments))
-    return Graph(graph.inputs, tuple(nodes), tuple(removed.get(name, name) for name in graph.outputs))
-
-
-def _producer(graph: Graph, node: Node, argument: str) -> Node | None:
-    """The node behind an argument, if nothing else reads it."""
-    ref = node.arguments[argument]
-    if not isinstance(ref, Ref) or graph.users(ref.name) != 1:
-        return None
-    return next((n for n in graph.nodes if n.name == ref.name), None)
-
-
 def _fold_batch_norms(graph: Graph) -> Graph:
     removed: dict[str, str] = {}
     changed: dict[str, Node] = {}
     for node in graph.nodes:
         if node.op != BATCH_NORM:
             continue
-        producer = _producer(graph, node, "input")
-        if producer is None or producer.op not in ("aten.convolution", "aten.addmm"):
+        producer = graph.sole(node.arguments["input"], "aten.convolution", "aten.addmm")
+        if producer is None:
             raise refusal(node, "a batch norm that does not directly follow a convolution or linear", "reorder them")
         scale = torch.rsqrt(node.arguments["running_var"] + node.arguments["eps"])
         if node.arguments["weight"] is not None:
@@ -62,7 +36,7 @@ def _fold_batch_norms(graph: Graph) -> Graph:
             offset = offset + node.arguments["bias"]
         changed[producer.name] = replace(producer, arguments=_scaled(producer, scale, offset))
         removed[node.name] = producer.name
-    return _without(graph, removed, changed)
+    return graph.rewritten(changed, removed)
 
 
 def _scaled(node: Node, scale: torch.Tensor, offset: torch.Tensor) -> dict[str, Any]:
@@ -84,8 +58,8 @@ def _fuse_relus(graph: Graph) -> Graph:
     for node in graph.nodes:
         if node.op != "aten.relu":
             continue
-        producer = _producer(graph, node, "self")
-        if producer is not None and producer.op in FUSES_RELU:
+        producer = graph.sole(node.arguments["self"], *FUSES_RELU)
+        if producer is not None:
             changed[producer.name] = replace(producer, relu=True)
             removed[node.name] = producer.name
-    return _without(graph, removed, changed)
+    return graph.rewritten(changed, removed)

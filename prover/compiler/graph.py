@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import operator
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -27,7 +29,8 @@ class Node:
 
     `op` is its name without overload, such as `aten.convolution`; `path` the module it stands in, such as `stem.conv`;
     `arguments` its arguments by their names in the ATen schema, constants as tensors, everything else as `Ref`.
-    With `relu` the result's negative values are replaced by 0.
+    Of a call with several results `output` says which. With `relu` the result's negative values are replaced by 0.
+    Composite operators that the compiler's rewrites make are named `refute.*`.
     """
 
     name: str
@@ -35,7 +38,9 @@ class Node:
     path: str
     arguments: Mapping[str, Any]
     shape: tuple[int, ...]
-    call: Callable[..., Any] = field(compare=False)
+    call: Callable[[Mapping[str, Any]], Any] = field(compare=False)
+    dtype: torch.dtype = torch.float32
+    output: int = 0
     relu: bool = False
 
     @property
@@ -46,15 +51,23 @@ class Node:
     def evaluate(self, values: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """The float result, given the results it reads."""
         result = self.call({name: _resolved(value, values) for name, value in self.arguments.items()})
-        first: torch.Tensor = result[0] if isinstance(result, tuple | list) else result
-        return first.clamp(min=0) if self.relu else first
+        value: torch.Tensor = result[self.output] if isinstance(result, tuple | list) else result
+        return value.clamp(min=0) if self.relu else value
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of a module."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A module: the names and shapes of its inputs, its nodes in order, the names of its outputs."""
+    """A module: its inputs by name, its nodes in order, the names of its outputs."""
 
-    inputs: Mapping[str, tuple[int, ...]]
+    inputs: Mapping[str, Input]
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
 
@@ -65,9 +78,59 @@ class Graph:
             values[node.name] = node.evaluate(values)
         return values
 
+    @cached_property
+    def _reads(self) -> Counter[str]:
+        return Counter([*(ref for node in self.nodes for ref in node.refs), *self.outputs])
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    def shape_of(self, value: Any) -> tuple[int, ...]:
+        """Shape of an argument: a value of the graph, or a constant."""
+        if not isinstance(value, Ref):
+            return tuple(torch.as_tensor(value).shape)
+        return self.inputs[value.name].shape if value.name in self.inputs else self.by_name[value.name].shape
+
     def users(self, name: str) -> int:
         """How often a value is read, outputs included."""
-        return sum(ref == name for node in self.nodes for ref in node.refs) + self.outputs.count(name)
+        return self._reads[name]
+
+    def producer(self, value: Any, *ops: str) -> Node | None:
+        """The node behind an argument, if it is one of these operators."""
+        node = self.by_name.get(value.name) if isinstance(value, Ref) else None
+        return node if node is not None and node.op in ops else None
+
+    def sole(self, value: Any, *ops: str) -> Node | None:
+        """As `producer`, if nothing else reads it."""
+        node = self.producer(value, *ops)
+        return node if node is not None and self.users(node.name) == 1 else None
+
+    def rewritten(self, changed: Mapping[str, Node], renamed: Mapping[str, str] | None = None) -> Graph:
+        """With nodes replaced under their names, other names read instead of some, and what nobody reads dropped."""
+        aliases = renamed or {}
+
+        def final(name: str) -> str:
+            while name in aliases:
+                name = aliases[name]
+            return name
+
+        def substituted(value: Any) -> Any:
+            if isinstance(value, Ref):
+                return Ref(final(value.name))
+            return [substituted(v) for v in value] if isinstance(value, list | tuple) else value
+
+        outputs = tuple(final(name) for name in self.outputs)
+        nodes = []
+        for node in (changed.get(node.name, node) for node in self.nodes if node.name not in aliases):
+            nodes.append(replace(node, arguments={key: substituted(value) for key, value in node.arguments.items()}))
+        needed = set(outputs)
+        kept = []
+        for node in reversed(nodes):
+            if node.name in needed:
+                needed.update(node.refs)
+                kept.append(node)
+        return Graph(self.inputs, tuple(reversed(kept)), outputs)
 
 
 def refusal(node: Node, problem: str, remedy: str) -> UnsupportedModule:
@@ -84,8 +147,18 @@ def capture(module: torch.nn.Module, example_inputs: Sequence[torch.Tensor]) -> 
             raise UnsupportedModule(f"{name} contains NaN or infinite values; retrain or repair the checkpoint")
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # raised inside torch.export itself
-        program = torch.export.export(module, tuple(example_inputs)).run_decompositions()
-        return _Importer(program).graph()
+        return _Importer(_exported(module, tuple(example_inputs))).graph()
+
+
+def _exported(module: torch.nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> torch.export.ExportedProgram:
+    try:
+        return torch.export.export(module, example_inputs).run_decompositions()
+    except Exception as error:  # torch.export has no common error of its own
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UnsupportedModule(
+            f"torch.export cannot trace {type(module).__name__}: {reason}; a module's control flow and shapes may not "
+            "depend on the values of its inputs"
+        ) from error
 
 
 def _leaves(values: Any) -> Iterator[Any]:
@@ -102,13 +175,24 @@ def _resolved(value: Any, values: Mapping[str, torch.Tensor]) -> Any:
     return [_resolved(v, values) for v in value] if isinstance(value, list | tuple) else value
 
 
+@dataclass(frozen=True)
+class _Several:
+    """A call with several results, of which getitem takes one."""
+
+    node: Node
+
+
+_CHECKS = ("aten._assert_tensor_metadata", "aten._assert_scalar", "aten.sym_constrain_range_for_size")
+"""Calls that only check what is fixed here anyway."""
+
+
 class _Importer:
     """Walks an exported program once."""
 
     def __init__(self, program: torch.export.ExportedProgram) -> None:
         self.program = program
         self.known: dict[str, Any] = {}
-        self.inputs: dict[str, tuple[int, ...]] = {}
+        self.inputs: dict[str, Input] = {}
         self.nodes: list[Node] = []
 
     def graph(self) -> Graph:
@@ -123,7 +207,8 @@ class _Importer:
         outputs: tuple[str, ...] = ()
         for node in self.program.graph.nodes:
             if node.op == "placeholder" and isinstance(self.known[node.name], Ref):
-                self.inputs[node.name] = tuple(node.meta["val"].shape)
+                value = node.meta["val"]
+                self.inputs[node.name] = Input(tuple(value.shape), value.dtype)
             elif node.op == "call_function":
                 self.known[node.name] = self._call(node)
             elif node.op == "output":
@@ -141,10 +226,10 @@ class _Importer:
         stack = node.meta.get("nn_module_stack") or {}
         path = [entry[0] for entry in stack.values()][-1] if stack else ""
         if node.target is operator.getitem:
-            base, index = self._value(node.args[0]), node.args[1]
-            if index != 0:
-                raise UnsupportedModule(f"output {index} of a call at {path or 'the module'} is used; use the first")
-            return base[0] if isinstance(base, tuple | list) else base
+            base, index = self._value(node.args[0]), int(node.args[1])
+            if not isinstance(base, _Several):
+                return base[index]
+            return self._add(replace(base.node, name=node.name, output=index), node.meta["val"])
         if not isinstance(node.target, torch._ops.OpOverload):
             raise UnsupportedModule(f"{node.target} at {path or 'the module'} is no ATen operator; express it in them")
         target = node.target
@@ -154,12 +239,17 @@ class _Importer:
             given = node.args[position] if position < len(node.args) else default
             arguments[argument.name] = self._value(given)
         name = str(target._schema.name).replace("::", ".")
-        value = node.meta["val"]
-        shape = tuple((value[0] if isinstance(value, tuple | list) else value).shape)
-        imported = Node(node.name, name, path or "the module", arguments, shape, _caller(target))
+        if name in _CHECKS:
+            return None
+        imported = Node(node.name, name, path or "the module", arguments, (), _caller(target))
         if not any(imported.refs):
             return imported.call(arguments)
-        self.nodes.append(imported)
+        value = node.meta["val"]
+        return _Several(imported) if isinstance(value, tuple | list) else self._add(imported, value)
+
+    def _add(self, node: Node, value: torch.Tensor) -> Ref:
+        """Append a node whose result is like `value`."""
+        self.nodes.append(replace(node, shape=tuple(value.shape), dtype=value.dtype))
         return Ref(node.name)
 
     def _value(self, value: Any) -> Any:

@@ -83,3 +83,85 @@ def plain_strides(axes: Axes) -> tuple[int, ...] | None:
             return None
         strides.append(factors[0].stride if factors else 0)
     return tuple(strides)
+
+
+def extent(axis: Axis) -> int:
+    """Length of a logical axis."""
+    return math.prod(factor.extent for factor in axis)
+
+
+Loop = tuple[int, tuple[int, ...]]
+"""An extent, and the stride of each of several tensors along it."""
+
+
+def refined(*layouts: Sequence[Axis]) -> list[list[Loop]] | None:
+    """Per logical axis the loops that walk several layouts of the same shape together; None where they do not fit.
+
+    A stride of 0 fits any cut. Every logical axis has at least one loop.
+    """
+    result = []
+    for axes in zip(*layouts, strict=True):
+        loops = _together([list(merged(axis)) for axis in axes], extent(axes[0]))
+        if loops is None:
+            return None
+        result.append(loops or [(1, (0,) * len(axes))])
+    return result
+
+
+def cut(axis: Axis, lengths: Sequence[int]) -> list[int] | None:
+    """Strides of an axis that is walked in loops of the given lengths; None where they do not fit."""
+    rest = list(merged(axis))
+    strides = []
+    for length in reversed(lengths):
+        factor = rest.pop() if rest else Factor(length, 0)
+        if factor.extent % length:
+            return None
+        strides.append(factor.stride)
+        if factor.extent > length:
+            rest.append(Factor(factor.extent // length, factor.stride * length))
+    return strides[::-1]
+
+
+def _together(rest: list[list[Factor]], length: int) -> list[Loop] | None:
+    loops: list[Loop] = []
+    while length > 1:
+        heads = [factors[0] for factors in rest]
+        step = min(head.extent for head in heads)
+        if any(head.extent % step for head in heads):
+            return None
+        strides = []
+        for factors, head in zip(rest, heads, strict=True):
+            inner = head.extent // step
+            strides.append(head.stride * inner)
+            factors[:1] = [Factor(inner, head.stride)] if inner > 1 else []
+        loops.append((step, tuple(strides)))
+        length //= step
+    return loops
+
+
+def sliced(axes: Axes, axis: int, start: int, stop: int) -> tuple[Axes, int] | None:
+    """(axes, offset) of elements start .. stop-1 along an axis; None where the cut falls inside a factor."""
+    factors = merged(axes[axis])
+    if stop - start == extent(axes[axis]):
+        return axes, 0
+    inner = 1
+    for index in range(len(factors) - 1, -1, -1):
+        factor = factors[index]
+        if start % inner == 0 and stop % inner == 0 and (stop - start) // inner <= factor.extent:
+            first, last = start // inner, stop // inner
+            low, high = first % factor.extent, first % factor.extent + (last - first)
+            if high <= factor.extent:
+                offset = _offset(factors[:index], first // factor.extent) + low * factor.stride
+                kept = (Factor(last - first, factor.stride), *factors[index + 1 :])
+                return (*axes[:axis], kept, *axes[axis + 1 :]), offset
+        inner *= factor.extent
+    return None
+
+
+def _offset(factors: Sequence[Factor], index: int) -> int:
+    """Where the element `index` of a product of factors lies."""
+    offset = 0
+    for factor in reversed(factors):
+        offset += index % factor.extent * factor.stride
+        index //= factor.extent
+    return offset

@@ -1,100 +1,140 @@
-"""One table from ATen operators to integer operators: how each is expressed in the operator table of the protocol."""
+"""One table from graph operators to integer operators: how each is expressed in the operator table of the protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from prover.compiler import pooling, products, reshaping, sums
+from prover.compiler import attention, norms, pooling, products, reshaping, sums, tables
 from prover.compiler.builder import Activation, Builder
-from prover.compiler.calibrate import Scales
-from prover.compiler.graph import Graph, Node, refusal
+from prover.compiler.calibrate import Statistics
+from prover.compiler.functions import FUNCTION
+from prover.compiler.graph import Graph, Input, Node, refusal
+from prover.compiler.layers import LayerNames, block_of
+from prover.compiler.layout import dense
 from prover.compiler.lowering import Lowering
+from prover.compiler.patterns import CONTRACT, NORM, ROTARY, SOFTMAX
+from prover.compiler.plan import Plan, readers
 from prover.compiler.quantise import SumTooLarge
-from prover.program import Program, TensorRoot
+from prover.compiler.simplify import MATMUL
+from prover.program import DType, Program, TensorRoot
 from prover.trace import Array
 
 Lower = Callable[[Lowering, Node], Activation]
 
-
-@dataclass(frozen=True)
-class Row:
-    """How an ATen operator is lowered, and whether a new layer begins with it."""
-
-    lower: Lower
-    begins_layer: bool = False
-
-
-TABLE: Mapping[str, Row] = {
-    "aten.convolution": Row(products.convolution, begins_layer=True),
-    "aten.addmm": Row(products.linear_with_bias, begins_layer=True),
-    "aten.mm": Row(products.linear, begins_layer=True),
-    "aten.add": Row(sums.add),
-    "aten.relu": Row(sums.relu),
-    "aten.mean": Row(sums.mean),
-    "aten.max_pool2d_with_indices": Row(pooling.max_pool),
-    "aten.avg_pool2d": Row(pooling.average_pool),
-    "aten.view": Row(reshaping.reshape),
-    "aten._unsafe_view": Row(reshaping.reshape),
-    "aten.squeeze": Row(reshaping.reshape),
-    "aten.unsqueeze": Row(reshaping.reshape),
-    "aten.permute": Row(reshaping.permute),
-    "aten.clone": Row(reshaping.same),
-    "aten.alias": Row(reshaping.same),
+TABLE: Mapping[str, Lower] = {
+    "aten.convolution": products.convolution,
+    "aten.addmm": products.linear,
+    "aten.mm": products.linear,
+    MATMUL: attention.matmul,
+    SOFTMAX: attention.softmax,
+    NORM: norms.norm,
+    ROTARY: sums.rotary,
+    CONTRACT: sums.contraction,
+    FUNCTION: tables.function,
+    "aten.embedding": tables.embedding,
+    "aten.add": sums.add,
+    "aten.sub": sums.subtract,
+    "aten.mul": sums.multiply,
+    "aten.div": sums.divide,
+    "aten.neg": sums.negate,
+    "aten.relu": sums.relu,
+    "aten.mean": sums.mean,
+    "aten.sum": sums.total,
+    "aten.bitwise_and": sums.conjunction,
+    "aten.logical_and": sums.conjunction,
+    "aten.max_pool2d_with_indices": pooling.max_pool,
+    "aten.avg_pool2d": pooling.average_pool,
+    "aten.cat": reshaping.concatenate,
+    "aten._to_copy": reshaping.to_type,
+    "aten.view": reshaping.move,
+    "aten.squeeze": reshaping.move,
+    "aten.unsqueeze": reshaping.move,
+    "aten.permute": reshaping.move,
+    "aten.transpose": reshaping.move,
+    "aten.expand": reshaping.move,
+    "aten.slice": reshaping.move,
+    "aten.select": reshaping.move,
+    "aten.split_with_sizes": reshaping.move,
+    "aten.index": reshaping.move,
+    "aten.clone": reshaping.same,
+    "aten.alias": reshaping.same,
 }
 
-_ACTIVATION = "only ReLU can be compiled so far; replace it and retrain"
+PRODUCTS = frozenset({"aten.convolution", "aten.addmm", "aten.mm"})
+"""A layer of the program holds at least one of these."""
+
 REMEDIES: Mapping[str, str] = {
-    "aten.gelu": _ACTIVATION,
-    "aten.silu": _ACTIVATION,
-    "aten.sigmoid": _ACTIVATION,
-    "aten.tanh": _ACTIVATION,
-    "aten._softmax": "return the logits; their order is that of the probabilities",
+    "aten._softmax": "apply softmax to the last axis",
     "aten._log_softmax": "return the logits; their order is that of the probabilities",
     "aten._adaptive_avg_pool2d": "pool to size 1, or use AvgPool2d",
     "aten.native_dropout": "call the module's eval() first",
+    "aten.native_group_norm": "use batch norm or layer norm",
+    "aten._native_batch_norm_legit_no_training": "let it directly follow a convolution or linear layer",
 }
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """A program, its weights, and where each layer's last value lies in it."""
+    """A program, its weights, and where each value lies in it.
+
+    `ranges` are, per input that holds whole numbers, the numbers that the module can take.
+    """
 
     program: Program
     weights: Mapping[TensorRoot, Array]
     inputs: tuple[Activation, ...]
     outputs: tuple[Activation, ...]
     values: Mapping[str, Activation]
+    ranges: Mapping[str, tuple[int, int]]
 
 
-def lower(graph: Graph, scales: Scales) -> Lowered:
+def lower(graph: Graph, plan: Plan, seen: Statistics) -> Lowered:
     """Lower every node in order. UnsupportedModule names the first that cannot be."""
-    for node in graph.nodes:
-        if node.op not in TABLE:
-            remedy = REMEDIES.get(node.op, f"rewrite it with {', '.join(sorted(TABLE))}")
-            raise refusal(node, "there is no integer form of it yet", remedy)
-    state = Lowering(Builder(), scales)
-    for name, shape in graph.inputs.items():
-        state.values[name] = state.input_activation(name, shape)
+    check_supported(graph)
+    state = Lowering(graph, plan, seen, Builder())
+    for name, given in graph.inputs.items():
+        state.values[name] = _input(state, name, given)
     inputs = tuple(state.values[name] for name in graph.inputs)
-    holds_product = True
+    layers = LayerNames(state.builder, {block_of(n.path) for n in graph.nodes if n.op in PRODUCTS})
     for node in graph.nodes:
-        row = TABLE[node.op]
-        if not state.builder.names or (row.begins_layer and holds_product):
-            state.builder.begin_layer(node.path)
-            holds_product = False
-        if row.begins_layer:
-            state.builder.names[-1] = node.path
-            holds_product = True
+        layers.enter(node.path)
         try:
-            state.values[node.name] = row.lower(state, node)
+            state.values[node.name] = TABLE[node.op](state, node)
         except SumTooLarge as error:
             raise refusal(node, str(error), "check the calibration inputs, and the scale of the weights") from error
-    if not state.builder.names:
-        state.builder.begin_layer("outputs")
     outputs = tuple(state.settled(state.values[name]) for name in graph.outputs)
     program = state.builder.finish(outputs)
-    return Lowered(program, state.builder.weights, inputs, outputs, state.values)
+    return Lowered(program, state.builder.weights, inputs, outputs, state.values, state.input_ranges)
 
 
-__all__ = ["TABLE", "Lowered", "Row", "lower"]
+def check_supported(graph: Graph) -> None:
+    """UnsupportedModule for the first node that has no integer form."""
+    for node in graph.nodes:
+        if node.op not in TABLE:
+            known = ", ".join(sorted(op for op in TABLE if op.startswith("aten.")))
+            remedy = REMEDIES.get(node.op, f"rewrite it with {known} or element-wise functions of one value")
+            raise refusal(node, "there is no integer form of it", remedy)
+
+
+def _input(state: Lowering, name: str, given: Input) -> Activation:
+    """A program input: reals in i16, whole numbers in the narrowest type that holds what the module takes."""
+    if given.dtype.is_floating_point:
+        tensor = state.builder.add_input(DType.I16, given.shape)
+        return Activation(tensor, dense(given.shape), state.plan.forms[name].scale)
+    lo, hi = _whole_range(state, name)
+    dtype = next(dtype for dtype in DType if dtype.lo <= lo and hi <= dtype.hi)
+    state.input_ranges[name] = lo, hi
+    return Activation(state.builder.add_input(dtype, given.shape), dense(given.shape), 1.0)
+
+
+def _whole_range(state: Lowering, name: str) -> tuple[int, int]:
+    """The whole numbers an input may be: rows of the table it chooses from, or what calibration has shown."""
+    tables = [n.arguments["weight"] for n in readers(state.graph, name) if n.op == "aten.embedding"]
+    if tables:
+        return 0, min(table.shape[0] for table in tables) - 1
+    largest = int(state.seen.largest[name])
+    return (0 if state.seen.least[name] >= 0 else -largest), largest
+
+
+__all__ = ["TABLE", "Lowered", "check_supported", "lower"]

@@ -46,11 +46,13 @@ def average(
 ) -> Activation:
     """The sum of `a` over `window`, divided by `divisor` and brought to the node's scale."""
     check_form(node, (*shape, *window), len(window))
-    scale = state.scales[node.name]
-    m, shift = single(value.scale / (divisor * scale), value.tensor.magnitude * math.prod(window))
-    lo, hi = state.output_range(node)
-    tensor = state.add("dot", (*shape, *window), (a, 1, m, 0), lo, hi, reduced=len(window), shift=shift)
-    return Activation(tensor, axes, scale)
+    form = state.form(node)
+    m, shift = single(value.scale / (divisor * form.scale), value.tensor.magnitude * math.prod(window))
+    operands = (a, 1, m, 0)
+    tensor = state.add(
+        "dot", (*shape, *window), operands, form.lo, form.hi, form.dtype, reduced=len(window), shift=shift
+    )
+    return Activation(tensor, axes, form.scale)
 
 
 def _windows(

@@ -10,53 +10,48 @@ import torch
 
 from prover.compiler import layout
 from prover.compiler.builder import Activation, Stored, Strided
+from prover.compiler.calibrate import LINEAR
 from prover.compiler.graph import Node, refusal
 from prover.compiler.layout import Factor
 from prover.compiler.lowering import Lowering, check_form
-from prover.compiler.quantise import SumTooLarge, quantise_rows, requantiser
+from prover.compiler.orders import stored_order
+from prover.compiler.quantise import SumTooLarge, requantiser
+from prover.compiler.rounding import IntegerRows, round_rows
 from prover.program import DType
 from prover.quantisation import Reals
 from prover.views import contiguous
 
 
-def linear_with_bias(state: Lowering, node: Node) -> Activation:
-    """addmm: beta * self + alpha * (mat1 @ mat2), mat2 [K, O] constant, self a constant [O]."""
-    bias = node.arguments["self"]
-    if not isinstance(bias, torch.Tensor):
-        raise refusal(node, "its bias depends on the input", "add it in a separate step")
-    scaled = _reals(bias) * float(node.arguments["beta"])
-    return _linear(state, node, "mat1", float(node.arguments["alpha"]), scaled)
-
-
 def linear(state: Lowering, node: Node) -> Activation:
-    """mm: self @ mat2, mat2 [K, O] constant."""
-    return _linear(state, node, "self", 1.0, np.zeros(1))
-
-
-def _linear(state: Lowering, node: Node, activation: str, alpha: float, bias: Reals) -> Activation:
-    matrix = node.arguments["mat2"]
-    if not isinstance(matrix, torch.Tensor):
-        raise refusal(node, "both factors depend on the input", "attention is not compiled yet")
-    value = state.activation(node, activation)
-    weight = _reals(matrix).T * alpha
-    outputs, terms = weight.shape
+    """addmm or mm: beta * bias + alpha * (a @ matrix), matrix [K, O] and bias [O] constant."""
+    bias = node.arguments["self"] if node.op == "aten.addmm" else torch.zeros(1)
+    if not isinstance(bias, torch.Tensor) or not isinstance(node.arguments["mat2"], torch.Tensor):
+        raise refusal(node, "its weights or bias depend on the input", "multiply and add in separate steps")
+    offsets = _reals(bias) * float(node.arguments.get("beta", 1))
+    value = state.raw(node, LINEAR[node.op])
+    if value.total is not None or value.scale < 0:
+        value = state.activation(node, LINEAR[node.op])
+    weight = state.plan.rows[node.name]
+    outputs, terms = weight.rows.shape
     # The reduced axis runs through memory in order; the weights are permuted to it instead.
-    factors = value.axes[-1]
-    ordered = sorted(range(len(factors)), key=lambda i: -factors[i].stride)
-    folded = weight.reshape(outputs, *(factor.extent for factor in factors))
-    weight = folded.transpose(0, *(1 + i for i in ordered)).reshape(outputs, terms)
+    factors = [factor for factor in value.axes[-1] if factor.extent > 1] or [Factor(1, 0)]
+    ordered = sorted(range(len(factors)), key=lambda i: -abs(factors[i].stride))
+    folded = weight.rows.reshape(outputs, *(factor.extent for factor in factors))
+    rows = folded.transpose(0, *(1 + i for i in ordered)).reshape(outputs, terms)
     reduced = layout.merged([factors[i] for i in ordered]) or (Factor(1, 0),)
-    rows = layout.merged([factor for axis in value.axes[:-1] for factor in axis])
-    outer = tuple(factor.extent for factor in rows)
     inner = tuple(factor.extent for factor in reduced)
-    a = value.tensor.strided(
-        [*(factor.stride for factor in rows), 0, *(factor.stride for factor in reduced)], value.offset
-    )
-    steps = (*[0] * len(rows), terms, *contiguous(inner))
-    channels = (*[0] * len(rows), 1)
-    shape = (*outer, outputs, *inner)
-    tensor = _product(state, node, shape, len(inner), a, weight, steps, channels, bias, value.scale)
-    return Activation(tensor, layout.dense((*value.shape[:-1], outputs)), state.scales[node.name])
+    # Loops over the output axes in the order in which they are stored: extent, stride in a, whether it is a channel.
+    outer = [[(factor.extent, factor.stride, 0) for factor in layout.merged(axis)] for axis in value.axes[:-1]]
+    outer.append([(outputs, 0, 1)])
+    order = stored_order(state.graph, node)
+    loops = [loop for axis in order for loop in outer[axis]]
+    a = value.tensor.strided([*(step for _, step, _ in loops), *(f.stride for f in reduced)], value.offset)
+    channels = [channel for _, _, channel in loops]
+    b_steps = (*(terms * channel for channel in channels), *contiguous(inner))
+    shape = (*(extent for extent, _, _ in loops), *inner)
+    integers = IntegerRows(rows, weight.scales)
+    tensor = _product(state, node, shape, len(inner), a, integers, b_steps, channels, offsets, value.scale)
+    return Activation(tensor, layout.dense(node.shape, order), state.form(node).scale)
 
 
 def convolution(state: Lowering, node: Node) -> Activation:
@@ -84,8 +79,9 @@ def convolution(state: Lowering, node: Node) -> Activation:
     by_group = (in_group,) if groups > 1 else ()
     b_steps = (*still, *(terms * g for g in by_group), terms, *contiguous((*kernel, channels)))
     reals = np.zeros(1) if bias is None else _reals(bias)
-    tensor = _product(state, node, shape, spatial + 1, a, rows, b_steps, (*still, *by_group, 1), reals, value.scale)
-    return Activation(tensor, layout.dense(node.shape, channels_last), state.scales[node.name])
+    steps = (*still, *by_group, 1)
+    tensor = _product(state, node, shape, spatial + 1, a, round_rows(rows), b_steps, steps, reals, value.scale)
+    return Activation(tensor, layout.dense(node.shape, channels_last), state.form(node).scale)
 
 
 def _product(
@@ -94,31 +90,30 @@ def _product(
     shape: tuple[int, ...],
     reduced: int,
     a: Strided,
-    weight: Reals,
+    weight: IntegerRows,
     b_steps: tuple[int, ...],
-    channel_steps: tuple[int, ...],
+    channel_steps: Sequence[int],
     bias: Reals,
     scale: float,
 ) -> Stored:
-    """The dot of `a` with the quantised rows of `weight` [O, K]; `channel_steps` walk the output channels."""
+    """The dot of `a` with the rows of `weight`; `channel_steps` walk the output channels."""
     check_form(node, shape, reduced)
-    rows, row_scales = quantise_rows(weight)
-    out_scale = state.scales[node.name]
-    accumulator = a.tensor.magnitude * int(np.abs(rows.astype(np.int64)).sum(axis=1).max())
-    ratios = row_scales * scale / out_scale
+    form = state.form(node)
+    accumulator = a.tensor.magnitude * int(np.abs(weight.rows.astype(np.int64)).sum(axis=1).max())
+    ratios = weight.scales * scale / form.scale
     try:
-        rescale = requantiser(ratios, np.broadcast_to(bias, ratios.shape) / out_scale, accumulator)
+        rescale = requantiser(ratios, np.broadcast_to(bias, ratios.shape) / form.scale, accumulator)
     except SumTooLarge as error:
         terms = math.prod(shape[len(shape) - reduced :])
         problem = f"a sum of K = {terms} terms is too large for exact accumulation"
         raise refusal(node, problem, "split the layer, or scale its weights down") from error
-    lo, hi = state.output_range(node)
-    b = state.builder.add_weight(DType.I8, rows).strided(b_steps)
+    b = state.builder.add_weight(DType.I8, weight.rows).strided(b_steps)
     # Multiplier and bias of a channel lie side by side, so that a dispute opens them in one chunk.
     pairs = state.builder.add_weight(DType.I32, np.stack([rescale.m, rescale.c], axis=1))
     steps = tuple(2 * s for s in channel_steps)
     operands = (a, b, pairs.strided(steps), pairs.strided(steps, 1))
-    return state.add("dot", shape, operands, lo, hi, reduced=reduced, shift=rescale.shift, lift=rescale.lift)
+    shift, lift = rescale.shift, rescale.lift
+    return state.add("dot", shape, operands, form.lo, form.hi, form.dtype, reduced=reduced, shift=shift, lift=lift)
 
 
 def _reals(tensor: torch.Tensor) -> Reals:

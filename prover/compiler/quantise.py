@@ -1,4 +1,4 @@
-"""From reals to integers, once, before any run: weights to i8 rows, real factors to multiplier and shift."""
+"""From real factors to an integer multiplier, offset and shift, once, before any run."""
 
 from __future__ import annotations
 
@@ -29,26 +29,19 @@ class Requantiser:
     lift: int
 
 
-def quantise_rows(weight: Reals) -> tuple[NDArray[np.int8], Reals]:
-    """(i8 [O, K], scales [O]) of a real matrix [O, K]: each row rounded to nearest by its largest magnitude / 127."""
-    scales = np.abs(weight).max(axis=1) / 127
-    scales[scales == 0] = 1.0
-    return np.rint(weight / scales[:, None]).astype(np.int8), scales
-
-
 def requantiser(ratios: Reals, offsets: Reals, accumulator: int, max_shift: int = 62) -> Requantiser:
     """Multipliers for accumulators of at most `accumulator`, with as many bits as the int64 bound allows.
 
     m and c may share one tensor, so the larger magnitude of both enters the bound (protocol, section 3.4).
     SumTooLarge if not even 16 bits are left.
     """
-    exponent = math.frexp(float(ratios.max()))[1]
+    exponent = math.frexp(float(np.abs(ratios).max()))[1]
     for bits in range(MAX_MULTIPLIER_BITS, MIN_MULTIPLIER_BITS - 1, -1):
         shift = min(max_shift, bits - exponent)
         if shift < 0:
             continue
         m = np.rint(np.ldexp(ratios, shift))
-        room = max(float(m.max()), 1.0)
+        room = max(float(np.abs(m).max()), 1.0)
         exact = np.ldexp(offsets, shift)
         largest = float(np.abs(exact).max())
         lift = max(0, math.ceil(math.log2(largest / room))) if largest else 0
