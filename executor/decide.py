@@ -12,6 +12,9 @@ from prover.game.position import Position, Side
 from prover.game.simulator import Opens
 from prover.trace import Execution, tensor_bytes
 
+AT_WORK = (RequestStatus.ACCEPTED, RequestStatus.CLAIMED)
+"""A request's executor has something at stake in it."""
+
 EXPIRE_PAGE = 50
 """Disputes in one transaction."""
 
@@ -117,7 +120,7 @@ def decide(snapshot: Snapshot, held: Held, me: str, now: int, policy: Policy) ->
         *_defend(mine, disputes, snapshot, held, now),
         *_post_claims(snapshot, held, me, now),
         *_close(mine, disputes, now),
-        *_manage_stake(snapshot, held, policy),
+        *_manage_stake(snapshot, held, me, policy),
         *_lapse(snapshot, held, me, now),
         *_take_requests(snapshot, held, me, policy),
     ]
@@ -169,9 +172,11 @@ def _close(mine: Mapping[bytes, ClaimView], disputes: list[DisputeView], now: in
             yield Finalise(claim.id)
 
 
-def _manage_stake(snapshot: Snapshot, held: Held, policy: Policy) -> Iterator[Action]:
+def _manage_stake(snapshot: Snapshot, held: Held, me: str, policy: Policy) -> Iterator[Action]:
     lacking = policy.stake - snapshot.account.stake
-    if lacking > 0 and not held.staked:
+    at_work = any(r.executor == me for r in snapshot.requests.values() if r.status in AT_WORK)
+    # A deposit that cannot be paid ends the agent with a word to its operator, but not while it has work to defend.
+    if lacking > 0 and not held.staked and (lacking <= snapshot.account.balance or not at_work):
         yield Deposit(lacking)
     if snapshot.account.credits > 0:
         yield Collect(snapshot.account.credits)

@@ -13,9 +13,10 @@ from contracts.agent import Jobs, Sender, hexed
 from contracts.amounts import format_amount
 from contracts.calls import Call
 from contracts.client import Client, Done
+from contracts.errors import WrongSetup
 from contracts.observer import Observer
 from contracts.shelf import Run, Shelf, input_arrays
-from contracts.snapshot import ClaimStatus, DisputeStatus, RequestStatus, RequestView, Snapshot
+from contracts.snapshot import ClaimStatus, DisputeStatus, RequestView, Snapshot
 from executor import decide
 from executor.decide import Action, Held, Policy
 from prover.errors import CorruptModel
@@ -54,6 +55,12 @@ class ExecutorService:
         inline: bool = False,
         log: FilteringBoundLogger | None = None,
     ) -> None:
+        least = client.deployment.parameters.executor_stake
+        if policy.stake < least:
+            raise WrongSetup(
+                f"a stake of {format_amount(policy.stake)} is too little: one answer locks {format_amount(least)}; "
+                f"give --stake {format_amount(least).replace(' ', '')} or more"
+            )
         self.interval = interval
         self.log = (log or structlog.get_logger()).bind(agent="executor")
         self._client = client
@@ -70,6 +77,7 @@ class ExecutorService:
         self._executions: dict[bytes, Execution] = {}
         self._defenders: dict[bytes, Opens] = {}
         self._staked = False
+        self._turns = 0
         self._seen: dict[bytes, object] = {}
         self._last: Snapshot | None = None
         self._ended = 0
@@ -85,12 +93,18 @@ class ExecutorService:
         collected = self._collect()
         snapshot = self._observer.observe()
         self._note_changes(snapshot)
+        self._note_stake(snapshot)
         actions = decide.decide(snapshot, self._held(snapshot), self._me, snapshot.timestamp, self._policy)
-        self._staked = self._staked or not any(isinstance(a, decide.Deposit) for a in actions)
         started = [self._start(action, snapshot) for action in actions if isinstance(action, decide.Load | decide.Run)]
         wanted = [(action, call) for action in actions if (call := self._call(action, snapshot)) is not None]
         done = [self._note_done(action, outcome) for action, outcome in self._sender.send(wanted)]
         return collected or any(started) or any(done)
+
+    def _note_stake(self, snapshot: Snapshot) -> None:
+        """The stake is brought up to the policy's once, and once more if the chain went back and undid that."""
+        if self._turns != self._observer.turns:
+            self._turns, self._staked = self._observer.turns, False
+        self._staked = self._staked or snapshot.account.stake >= self._policy.stake
 
     # What is held off the chain
 
@@ -162,7 +176,6 @@ class ExecutorService:
         log = self.log.bind(gas=outcome.gas, transaction=hexed(outcome.transaction))
         match action:
             case decide.Deposit(amount):
-                self._staked = True
                 log.info("stake_deposited", amount=format_amount(amount))
             case decide.Accept(request):
                 log.info("request_accepted", request=hexed(request))
@@ -198,12 +211,13 @@ class ExecutorService:
             level(event, **details)
             if status in (ClaimStatus.FINAL, ClaimStatus.FALLEN):
                 self._ended += 1
-        for request in [id for id in self._executions if not self._is_mine(snapshot.requests[id])]:
+        for request in [id for id in self._executions if not self._is_mine(snapshot.requests.get(id))]:
             del self._executions[request], self._defenders[request]
 
-    def _is_mine(self, request: RequestView) -> bool:
-        at_work = request.status in (RequestStatus.ACCEPTED, RequestStatus.CLAIMED)
-        return at_work and request.executor == self._me
+    def _is_mine(self, request: RequestView | None) -> bool:
+        if request is None:
+            return False  # the chain went back behind it
+        return request.status in decide.AT_WORK and request.executor == self._me
 
     def _states(self, snapshot: Snapshot) -> Iterator[tuple[bytes, object, str, dict[str, Any]]]:
         mine = {c.id: c for c in snapshot.claims.values() if c.executor == self._me}

@@ -120,7 +120,7 @@ def decide(snapshot: Snapshot, held: Held, me: str, now: int, policy: Policy) ->
     return [
         *_reply(running, held, now),
         *_close(mine, snapshot, now),
-        *_manage_stake(snapshot, held, policy),
+        *_manage_stake(running, snapshot, held, policy),
         *_challenge(snapshot, held, me, now, policy),
         *_check(running, snapshot, held, me, now),
     ]
@@ -152,8 +152,10 @@ def _close(mine: list[DisputeView], snapshot: Snapshot, now: int) -> Iterator[Ac
         yield Settle(dispute.id)
 
 
-def _manage_stake(snapshot: Snapshot, held: Held, policy: Policy) -> Iterator[Action]:
-    if (lacking := _lacking(snapshot, held, policy)) > 0:
+def _manage_stake(running: list[DisputeView], snapshot: Snapshot, held: Held, policy: Policy) -> Iterator[Action]:
+    lacking = _lacking(snapshot, held, policy)
+    # A deposit that cannot be paid ends the agent with a word to its operator, but not in the middle of a dispute.
+    if lacking > 0 and (lacking <= snapshot.account.balance or not running):
         yield Deposit(lacking)
     if snapshot.account.credits > 0:
         yield Collect(snapshot.account.credits)

@@ -77,6 +77,7 @@ class WatcherService:
         self._verdicts: dict[bytes, Verdict] = {}
         self._challengers: dict[bytes, Picks] = {}
         self._staked = False
+        self._turns = 0
         self._said: set[Action] = set()
         self._seen: dict[bytes, object] = {}
         self._last: Snapshot | None = None
@@ -94,19 +95,25 @@ class WatcherService:
         collected = self._collect()
         snapshot = self._observer.observe()
         self._note_changes(snapshot)
+        self._note_stake(snapshot)
         actions = decide.decide(snapshot, self._held(snapshot), self._me, snapshot.timestamp, self._policy)
-        self._staked = self._staked or not any(isinstance(a, decide.Deposit) for a in actions)
         started = [self._check(action.claim, snapshot) for action in actions if isinstance(action, decide.Check)]
         self._say(actions)
         wanted = [(action, call) for action in actions if (call := self._call(action, snapshot)) is not None]
         done = [self._note_done(action, outcome, snapshot) for action, outcome in self._sender.send(wanted)]
         return collected or any(started) or any(done)
 
+    def _note_stake(self, snapshot: Snapshot) -> None:
+        """The stake is brought up to the policy's once, and once more if the chain went back and undid that."""
+        if self._turns != self._observer.turns:
+            self._turns, self._staked = self._observer.turns, False
+        self._staked = self._staked or snapshot.account.stake >= self._policy.stake
+
     # Verdicts
 
     def _held(self, snapshot: Snapshot) -> Held:
-        unknown = (c for c, verdict in self._verdicts.items() if isinstance(verdict, Unknown) and verdict.model_missing)
-        retry = frozenset(c for c in unknown if self._shelf.holds(_model_of(c, snapshot)))
+        missing = (c for c, verdict in self._verdicts.items() if isinstance(verdict, Unknown) and verdict.model_missing)
+        retry = frozenset(c for c in missing if c in snapshot.claims and self._shelf.holds(_model_of(c, snapshot)))
         return Held(self._verdicts, self._challengers, retry, self._staked)
 
     def _check(self, claim: bytes, snapshot: Snapshot) -> bool:
@@ -187,7 +194,6 @@ class WatcherService:
         log = self.log.bind(gas=outcome.gas, transaction=hexed(outcome.transaction))
         match action:
             case decide.Deposit(amount):
-                self._staked = True
                 log.info("stake_deposited", amount=format_amount(amount))
             case decide.Challenge(claim):
                 log.info("claim_challenged", claim=hexed(claim))
@@ -224,7 +230,9 @@ class WatcherService:
                 details["reason"] = dispute.reason.name.lower()
                 self._over += 1
             level(event, level=dispute.position.phase.level, **details)
-        for claim in [c for c in self._challengers if snapshot.claims[c].status is not ClaimStatus.PENDING]:
+        # A claim that the chain went back behind is judged again should it return.
+        pending = {c.id for c in snapshot.claims.values() if c.status is ClaimStatus.PENDING}
+        for claim in [c for c in self._challengers if c not in pending]:
             del self._challengers[claim], self._verdicts[claim]
 
     def _disputes(self, snapshot: Snapshot) -> Iterator[tuple[DisputeView, str]]:

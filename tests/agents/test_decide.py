@@ -1,0 +1,238 @@
+"""What agents decide on states that are clearer written down than played: deadlines, pages, money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from contracts.calls import NOBODY
+from contracts.deployment import DEVNET_PARAMETERS
+from contracts.snapshot import (
+    AccountView,
+    ClaimStatus,
+    ClaimView,
+    DisputeStatus,
+    DisputeView,
+    RequestStatus,
+    RequestView,
+    Snapshot,
+)
+from executor import decide as executing
+from prover.game.moves import OpenTrace, PickTrace
+from prover.game.players import NothingDiffers
+from prover.game.position import Phase, Position
+from tests.agents.stage import ETHER, PARAMETERS, interpret, small_model
+from watcher import decide as watching
+from watcher.verdict import Agrees, Refuted, Seam, Unknown
+
+ME, THEM = "0x" + "11" * 20, "0x" + "22" * 20
+MODEL = bytes([77]) * 32
+NOW = 10_000
+BOND, STAKE = PARAMETERS.challenger_bond, PARAMETERS.executor_stake
+
+
+def key(kind: str, number: int) -> bytes:
+    return kind.encode().ljust(28) + number.to_bytes(4, "big")
+
+
+def request(number: int = 0, **changes: object) -> RequestView:
+    plain = RequestView(key("request", number), MODEL, THEM, ETHER, 600, 0, NOBODY, (b"",))
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def claim(number: int = 0, executor: str = ME, **changes: object) -> ClaimView:
+    plain = ClaimView(key("claim", number), key("request", number), executor, NOBODY, bytes(32), (), NOW + 100)
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def dispute(number: int, phase: Phase, deadline: int, challenger: str = THEM, of: int = 0) -> DisputeView:
+    position = replace(Position.initial(4, bytes(32), bytes(32), bytes(32)), phase=phase)
+    return DisputeView(key("dispute", number), key("claim", of), challenger, position, deadline)
+
+
+def snapshot(*views: RequestView | ClaimView | DisputeView, free: int = 0, **account: int) -> Snapshot:
+    money = AccountView(ME, free, **{"balance": 100 * ETHER, **account})
+    kinds = [{v.id: v for v in views if isinstance(v, kind)} for kind in (RequestView, ClaimView, DisputeView)]
+    return Snapshot(1, NOW, 7, DEVNET_PARAMETERS, money, {}, *kinds)  # type: ignore[arg-type]
+
+
+@dataclass
+class Opens:
+    def answer(self, position: Position) -> OpenTrace:
+        return OpenTrace(())
+
+
+@dataclass
+class Picks:
+    def reply(self, position: Position, history: object) -> PickTrace:
+        return PickTrace((), 0)
+
+
+class Agreeing(Picks):
+    def reply(self, position: Position, history: object) -> PickTrace:
+        raise NothingDiffers("the same")
+
+
+REFUTED = Refuted(interpret(small_model(), []))
+DEFENDED = executing.Held(frozenset({MODEL}), frozenset({MODEL}), {}, {key("request", 0): Opens()}, staked=True)
+
+
+def executors(seen: Snapshot, held: executing.Held = DEFENDED, stake: int = 0) -> list[executing.Action]:
+    return executing.decide(seen, held, ME, NOW, executing.Policy(stake))
+
+
+def watchers(seen: Snapshot, held: watching.Held | None = None, stake: int = BOND) -> list[watching.Action]:
+    return watching.decide(seen, held or watching.Held(staked=True), ME, NOW, watching.Policy(stake))
+
+
+# Deadlines
+
+
+def test_an_executor_defends_first_what_ends_first() -> None:
+    disputes = [dispute(n, Phase.TRACE_OPEN, NOW + seconds) for n, seconds in enumerate((30, 10, 20))]
+    actions = executors(snapshot(request(), claim(), *disputes))
+    assert [a.dispute for a in actions if isinstance(a, executing.Answer)] == [key("dispute", n) for n in (1, 2, 0)]
+
+
+def test_a_watcher_replies_first_where_its_time_ends_first() -> None:
+    disputes = [dispute(n, Phase.TRACE_PICK, NOW + s, ME, of=n) for n, s in enumerate((30, 10, 20))]
+    claims = [claim(n, THEM) for n in range(3)]
+    held = watching.Held({c.id: REFUTED for c in claims}, {c.id: Picks() for c in claims}, staked=True)
+    actions = watchers(snapshot(*map(request, range(3)), *claims, *disputes), held)
+    assert [a.dispute for a in actions] == [key("dispute", n) for n in (1, 2, 0)]  # type: ignore[union-attr]
+
+
+def test_from_the_deadline_on_no_side_moves() -> None:
+    opens, picks = dispute(0, Phase.TRACE_OPEN, NOW), dispute(1, Phase.TRACE_PICK, NOW, ME, of=1)
+    assert executors(snapshot(request(), claim(), opens)) == []
+    held = watching.Held({key("claim", 1): REFUTED}, {key("claim", 1): Picks()}, staked=True)
+    assert watchers(snapshot(request(1), claim(1, THEM), picks), held) == []
+
+
+def test_the_other_side_is_expired_from_its_deadline_on() -> None:
+    late, in_time = dispute(0, Phase.TRACE_PICK, NOW), dispute(1, Phase.TRACE_PICK, NOW + 1)
+    assert executors(snapshot(request(), claim(), late, in_time)) == [executing.Expire((late.id,))]
+    late, in_time = dispute(0, Phase.TRACE_OPEN, NOW, ME), dispute(1, Phase.TRACE_OPEN, NOW + 1, ME)
+    held = watching.Held({key("claim", 0): REFUTED}, staked=True)
+    assert watchers(snapshot(request(), claim(0, THEM), late, in_time), held) == [watching.Expire((late.id,))]
+
+
+def test_no_number_of_dead_disputes_is_too_many_for_a_transaction() -> None:
+    disputes = [dispute(n, Phase.TRACE_PICK, NOW, f"0x{n:040x}") for n in range(120)]
+    pages = [a.disputes for a in executors(snapshot(request(), claim(), *disputes)) if isinstance(a, executing.Expire)]
+    assert [len(page) for page in pages] == [50, 50, 20]
+    assert sum(pages, ()) == tuple(d.id for d in disputes)
+
+
+def test_a_claim_is_finalised_from_the_end_of_its_window_unless_a_dispute_runs() -> None:
+    over = claim(window_end=NOW)
+    assert executors(snapshot(request(), over)) == [executing.Finalise(over.id)]
+    assert executors(snapshot(request(), replace(over, window_end=NOW + 1))) == []
+    assert executors(snapshot(request(), over, dispute(0, Phase.TRACE_PICK, NOW + 1))) == []
+
+
+def test_a_claim_whose_window_is_over_is_neither_judged_nor_challenged() -> None:
+    over = claim(0, THEM, window_end=NOW)
+    assert watchers(snapshot(request(), over, free=BOND)) == []
+    assert watchers(snapshot(request(), over, free=BOND), watching.Held({over.id: REFUTED}, staked=True)) == []
+
+
+def test_an_answer_that_is_overdue_is_not_posted_but_lapsed() -> None:
+    mine = request(status=RequestStatus.ACCEPTED, executor=ME, deadline=NOW)
+    assert executors(snapshot(mine)) == [executing.Lapse(mine.id)]
+    assert executors(snapshot(replace(mine, deadline=NOW + 1))) == [executing.Run(mine.id)]
+
+
+# Verdicts
+
+
+def test_a_watcher_challenges_only_what_it_has_refuted() -> None:
+    theirs = claim(0, THEM)
+    seen = snapshot(request(), theirs, free=BOND)
+    for verdict in (Agrees(), Unknown("no model", model_missing=True)):
+        assert watchers(seen, watching.Held({theirs.id: verdict}, staked=True)) == []
+    assert watchers(seen) == [watching.Check(theirs.id)]
+    assert watchers(seen, watching.Held({theirs.id: REFUTED}, staked=True)) == [watching.Challenge(theirs.id)]
+
+
+def test_a_wrong_seam_is_proven_at_once() -> None:
+    theirs, seam = claim(0, THEM), Seam(1, 0)
+    held = watching.Held({theirs.id: replace(REFUTED, seam=seam)}, staked=True)
+    assert watchers(snapshot(request(), theirs, free=BOND), held) == [watching.ProveOutput(theirs.id, seam)]
+
+
+def test_a_watcher_does_not_judge_itself() -> None:
+    assert watchers(snapshot(request(), claim(0, ME), free=BOND)) == []
+
+
+def test_a_dispute_where_nothing_differs_is_doubted_and_left() -> None:
+    theirs, mine = claim(0, THEM), dispute(0, Phase.STEP, NOW + 9, ME)
+    held = watching.Held({theirs.id: REFUTED}, {theirs.id: Agreeing()}, staked=True)
+    actions = watchers(snapshot(request(), theirs, mine), held)
+    assert actions == [watching.Doubt(mine.id, mine.position, "the same")]
+
+
+def test_a_restarted_watcher_judges_what_it_has_in_dispute_even_after_the_window() -> None:
+    over, mine = claim(0, THEM, window_end=NOW - 1), dispute(0, Phase.TRACE_PICK, NOW + 9, ME)
+    assert watchers(snapshot(request(), over, mine)) == [watching.Check(over.id)]
+
+
+# Money
+
+
+def test_bonds_go_first_to_the_claims_whose_window_ends_first() -> None:
+    claims = [claim(n, THEM, window_end=NOW + seconds) for n, seconds in enumerate((30, 10, 20))]
+    held = watching.Held({c.id: REFUTED for c in claims}, staked=True)
+    actions = watchers(snapshot(*map(request, range(3)), *claims, free=2 * BOND), held)
+    assert actions == [
+        watching.Challenge(claims[1].id),
+        watching.Challenge(claims[2].id),
+        watching.Postpone(claims[0].id, BOND, 0),
+    ]
+
+
+def test_a_dispute_is_not_begun_without_the_gas_to_end_it() -> None:
+    theirs = claim(0, THEM)
+    held = watching.Held({theirs.id: REFUTED}, staked=True)
+    (postponed,) = watchers(snapshot(request(), theirs, free=BOND, balance=7 * watching.DISPUTE_GAS - 1), held)
+    assert postponed == watching.Postpone(theirs.id, 0, 1)
+
+
+def test_won_money_is_collected_and_standing_disputes_are_settled() -> None:
+    fallen, mine = claim(0, THEM, status=ClaimStatus.FALLEN), dispute(0, Phase.TRACE_OPEN, NOW - 1, ME)
+    actions = watchers(snapshot(request(), fallen, mine, credits=5))
+    assert actions == [watching.Settle(mine.id), watching.Collect(5)]
+    settled = replace(mine, status=DisputeStatus.SETTLED)
+    assert watchers(snapshot(request(), fallen, settled)) == []
+
+
+def test_the_stake_is_brought_up_once() -> None:
+    held = replace(DEFENDED, staked=False)
+    assert executors(snapshot(free=STAKE), held, stake=3 * STAKE) == [executing.Deposit(2 * STAKE)]
+    assert executors(snapshot(free=2 * STAKE, locked=STAKE), held, stake=3 * STAKE) == []
+    assert executors(snapshot(free=STAKE), DEFENDED, stake=3 * STAKE) == [], "what is lost is not replaced"
+
+
+def test_an_executor_accepts_as_far_as_its_stake_reaches() -> None:
+    requests = [request(0, min_stake=2 * STAKE), request(1), request(2)]
+    actions = executors(snapshot(*requests, free=2 * STAKE))
+    assert actions == [executing.Accept(requests[0].id)]
+    assert executors(snapshot(*requests, free=STAKE)) == [executing.Accept(requests[1].id)]
+
+
+def test_an_executor_reads_a_model_before_it_accepts_and_ignores_what_it_has_not() -> None:
+    seen = snapshot(request(), free=STAKE)
+    assert executors(seen, replace(DEFENDED, models=frozenset())) == [executing.Load(MODEL)]
+    assert executors(seen, replace(DEFENDED, models=frozenset(), folders=frozenset())) == []
+
+
+def test_an_executor_leaves_what_its_policy_or_the_request_rules_out() -> None:
+    policy = executing.Policy(0, least_fee=ETHER, least_answer_period=600)
+    ruled_out = {"fee": ETHER - 1, "answer_period": 599, "only": THEM, "barred": frozenset({ME})}
+    for name, value in ruled_out.items():
+        seen = snapshot(request(**{name: value}), free=STAKE)
+        assert executing.decide(seen, DEFENDED, ME, NOW, policy) == [], name
+    assert executing.decide(snapshot(request(), free=STAKE), DEFENDED, ME, NOW, policy)
+
+
+def test_an_executor_whose_claim_fell_does_not_answer_the_request_again() -> None:
+    assert executors(snapshot(request(), claim(status=ClaimStatus.FALLEN), free=STAKE)) == []
