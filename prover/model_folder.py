@@ -121,8 +121,10 @@ def load(folder: Path) -> Model:
         weights = {TensorRoot(bytes.fromhex(k)): a for k, a in load_file(folder / WEIGHTS_FILE).items()}
         program = decode_program(data, tuple(report.get("layers", ())))
         validity.check(program, weights)
-    except (OSError, SafetensorError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, SafetensorError, ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise CorruptModel(f"model folder {folder} cannot be read: {error}; {remedy}") from error
+    except MemoryError as error:
+        raise CorruptModel(f"model folder {folder} does not fit into this machine's memory; use a larger one") from error
     except InvalidProgram as error:
         raise CorruptModel(f"model folder {folder} holds no valid model: {error}; {remedy}") from error
     model = Model(program, weights, report)

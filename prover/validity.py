@@ -26,6 +26,7 @@ from prover.program import (
     MAX_TENSOR_BYTES,
     MAX_TERMS,
     CheckpointRef,
+    DType,
     Immediate,
     InputRef,
     Opcode,
@@ -39,6 +40,9 @@ from prover.program import (
 )
 from prover.trace import NUMPY_DTYPES, Array, array_root
 from prover.views import MAX_STEP_TERMS, bounds
+
+WeightForms = Mapping[TensorRoot, tuple[DType, int]]
+"""dtype and number of elements of each weight."""
 
 INT64_MAX = (1 << 63) - 1
 MAX_SHIFT = 62
@@ -151,12 +155,13 @@ def check(program: Program, weights: Mapping[TensorRoot, Array]) -> None:
     for layer in program.layers:
         check_layer_record(encoding.encode_layer(layer))
     _check_interface(program)
-    magnitudes = _check_weights(program, weights)
+    roots = program.weight_roots()
+    magnitudes = _check_weights(roots, weights)
     for number, layer in enumerate(program.layers):
         for index, operator in enumerate(layer.operators):
             try:
                 check_record(encoding.encode_operator(operator), number, index)
-                _check_origins(program, number, operator)
+                _check_origins(program, roots, number, operator)
                 _check_bound(program, number, operator, weights, magnitudes)
                 _check_dearest_move(program, number, operator)
             except InvalidProgram as error:
@@ -189,10 +194,10 @@ def _checkpoint(program: Program, ref: CheckpointRef, before: int) -> Operator:
     return layer.operators[layer.outputs[ref.slot]]
 
 
-def _check_weights(program: Program, weights: Mapping[TensorRoot, Array]) -> dict[TensorRoot, int]:
+def _check_weights(roots: WeightForms, weights: Mapping[TensorRoot, Array]) -> dict[TensorRoot, int]:
     """Largest magnitude of each weight, after checking that each is there and hashes to its root."""
     result = {}
-    for root, (dtype, numel) in program.weight_roots().items():
+    for root, (dtype, numel) in roots.items():
         array = weights.get(root)
         if array is None:
             raise InvalidProgram("WeightMissing", f"no weight with root {root.hex()}")
@@ -207,7 +212,7 @@ def _views(operator: Operator) -> Iterator[View]:
     return (o for o in operator.operands if isinstance(o, View))
 
 
-def _check_origins(program: Program, layer: int, operator: Operator) -> None:
+def _check_origins(program: Program, roots: WeightForms, layer: int, operator: Operator) -> None:
     for view in _views(operator):
         match view.source:
             case InputRef(index):
@@ -221,7 +226,7 @@ def _check_origins(program: Program, layer: int, operator: Operator) -> None:
                 producer = program.layers[layer].operators[earlier]
                 origin = producer.dtype, producer.numel
             case WeightRef(root):
-                origin = program.weight_roots()[root]
+                origin = roots[root]
         same = (view.dtype, view.numel) == origin
         require(
             same,
@@ -270,6 +275,12 @@ def accumulator_bound(operator: Operator, mags: tuple[int, ...], weights: Mappin
     return max(mags[0], mags[1]) if name in ("min", "max") else mags[0]
 
 
+MAX_SUMMED = 1 << 31
+"""Terms of all output elements together up to which a weight's largest sum is taken exactly (section 3.4)."""
+_SLICE = 1 << 24
+"""Elements that are summed at once."""
+
+
 def _largest_sum(operator: Operator, view: View, weight: Array) -> int:
     """Largest sum of magnitudes of a weight over the terms of one output element."""
     outer = operator.axes - operator.reduced
@@ -279,12 +290,24 @@ def _largest_sum(operator: Operator, view: View, weight: Array) -> int:
             repeats *= extent if axis >= outer else 1
             extent = 1
         extents.append(extent)
-        strides.append(stride)
+        strides.append(0 if extent == 1 else stride)
     flat = np.ascontiguousarray(weight).reshape(-1)
+    if math.prod(extents) > MAX_SUMMED:
+        return max(-int(flat.min()), int(flat.max())) * operator.terms
     size = flat.dtype.itemsize
     shown = np.ndarray(extents, flat.dtype, flat.data, view.offset * size, [s * size for s in strides])
-    sums = np.abs(shown.astype(np.int64)).sum(axis=tuple(range(outer, operator.axes)))
-    return int(sums.max()) * repeats
+    return max(_sums(shown, outer)) * repeats
+
+
+def _sums(shown: Array, outer: int) -> Iterator[int]:
+    """Largest sums of magnitudes over the axes from `outer` on, of a slice at a time."""
+    if shown.size <= _SLICE or outer == 0:
+        yield int(np.abs(shown, dtype=np.int64).sum(axis=tuple(range(outer, shown.ndim))).max())
+        return
+    step = max(1, _SLICE * len(shown) // shown.size)
+    for first in range(0, len(shown), step):
+        part = shown[first : first + step]
+        yield from _sums(part, outer) if len(part) > 1 or outer == 1 else _sums(part[0], outer - 1)
 
 
 def bound(operator: Operator, mags: tuple[int, ...], weights: Mapping[TensorRoot, Array]) -> int:
@@ -295,9 +318,13 @@ def bound(operator: Operator, mags: tuple[int, ...], weights: Mapping[TensorRoot
     m, c = mags[2], mags[3]
     if row.name == "div":
         return 2 * (mags[0] * m + (c << operator.lift)) + max(mags[1], 1)
+    return _bound_of(operator, accumulator_bound(operator, mags, weights), mags)
+
+
+def _bound_of(operator: Operator, total: int, mags: tuple[int, ...]) -> int:
+    """The bound of an operator that is finished, from that of its accumulator."""
     half = 1 << (operator.shift - 1) if operator.shift else 0
-    total = accumulator_bound(operator, mags, weights)
-    return max(total, total * m + (c << operator.lift) + half)
+    return max(total, total * mags[2] + (mags[3] << operator.lift) + half)
 
 
 def _check_bound(
@@ -309,6 +336,9 @@ def _check_bound(
 ) -> None:
     held = _Magnitudes(program, layer, magnitudes)
     mags = tuple(held.of(operand) for operand in operator.operands)
+    row = row_of(operator)
+    if row.name == "dot" and _bound_of(operator, operator.terms * mags[0] * mags[1], mags) <= INT64_MAX:
+        return  # not even all terms at their largest leave an int64: no need to look at the weights
     largest = bound(operator, mags, weights)
     require(
         largest <= INT64_MAX,

@@ -185,7 +185,8 @@ def softmax(state: Lowering, node: Node) -> Activation:
 def _masked_scores(state: Lowering, node: Node) -> Activation:
     """The scores with what is hidden lowered; the product that made them has done it where it could."""
     scores, visible = state.activation(node, "scores"), node.arguments["visible"]
-    if visible is None or any(mask is visible for mask in state.plan.visible.values()):
+    # A product has its mask under its own name, and only numbers stand between it and the softmax.
+    if visible is None or node.arguments["scores"].name not in state.plan.visible:
         return scores
     scores = state.copied(scores)
     lengths = [[extent] for extent in scores.shape]

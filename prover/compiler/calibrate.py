@@ -50,6 +50,20 @@ class Statistics:
     rows: dict[str, Rows] = field(default_factory=dict)
     """By the name of the value that the layer multiplies, views left out."""
 
+    count: int = 0
+    """Calibration inputs so far."""
+
+    def see(self, name: str, value: torch.Tensor) -> None:
+        """Take a value's range into account."""
+        if value.dtype == torch.bool:
+            self.largest[name] = 1.0
+            return
+        lowest, highest = torch.aminmax(value)
+        largest = max(-float(lowest), float(highest))
+        if not math.isfinite(largest):
+            raise UnsupportedModule(f"value {name} becomes NaN or infinite on calibration input {self.count}")
+        self.largest[name] = max(self.largest.get(name, 0.0), largest)
+
     def magnitude(self, name: str) -> float:
         """Largest magnitude of a value, 1 if it was always 0."""
         return self.largest[name] or 1.0
@@ -65,37 +79,28 @@ def row_source(graph: Graph, value: Ref) -> str:
     return value.name
 
 
-def calibrate(graph: Graph, calibration: Iterable[Sequence[torch.Tensor]], *, moments: bool = True) -> Statistics:
-    """Statistics over calibration inputs, each a tuple of inputs shaped as the examples.
-
-    Without `moments` the K x K second moments that weight rounding minimises against are not kept.
-    """
-    found = Statistics()
-    linears = {n.arguments[LINEAR[n.op]].name: n for n in graph.nodes if _is_linear(n)}
+def calibrate(graph: Graph, calibration: Iterable[Sequence[torch.Tensor]], found: Statistics | None = None) -> Statistics:
+    """Statistics over calibration inputs, each a tuple of inputs shaped as the examples, added to those of `found`."""
+    found = found if found is not None else Statistics()
+    linears = [n.arguments[LINEAR[n.op]].name for n in graph.nodes if _is_linear(n)]
     sources = {row_source(graph, Ref(name)): name for name in linears}
     norms = [node for node in graph.nodes if node.op == NORM]
-    count = 0
     with torch.no_grad():
         for inputs in calibration:
             values = graph.evaluate(inputs)
-            count += 1
+            found.count += 1
             for name, value in values.items():
-                largest = float(value.abs().max()) if value.dtype != torch.bool else 1.0
-                if not math.isfinite(largest):
-                    raise UnsupportedModule(f"value {name} becomes NaN or infinite on calibration input {count}")
-                found.largest[name] = max(found.largest.get(name, 0.0), largest)
+                found.see(name, value)
             for name in graph.inputs:
                 found.least[name] = min(found.least.get(name, 0.0), float(values[name].min()))
             for node in norms:
                 found.squares[node.name] = max(found.squares.get(node.name, 0.0), _mean_square(node, values))
-            for source, name in sources.items() if moments else ():
+            for source, name in sources.items():
                 rows = values[name].reshape(-1, values[name].shape[-1]).to(torch.float32)
                 if source not in found.rows:
                     width = rows.shape[1]
                     found.rows[source] = Rows(torch.zeros(width, width), torch.zeros(width))
                 found.rows[source].add(rows)
-    if not count:
-        raise UnsupportedModule("there are no calibration inputs; give at least one, a few hundred are better")
     return found
 
 

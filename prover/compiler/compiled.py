@@ -10,16 +10,16 @@ import torch
 
 from prover import validity
 from prover.compiler.builder import Activation
-from prover.compiler.calibrate import calibrate
+from prover.compiler.calibrate import Statistics, calibrate
 from prover.compiler.fold import fold
 from prover.compiler.functions import tabulate
 from prover.compiler.graph import Graph, capture
 from prover.compiler.lower import check_supported, lower
 from prover.compiler.patterns import recognise
-from prover.compiler.plan import plan
+from prover.compiler.plan import Plan, plan
 from prover.compiler.simplify import simplify
 from prover.encoding import model_id
-from prover.errors import InvalidInput
+from prover.errors import InvalidInput, UnsupportedModule
 from prover.program import DType, ModelId, Program, TensorRoot
 from prover.quantisation import LIMIT, Quantisation, Reals
 from prover.trace import Array
@@ -64,12 +64,11 @@ class CompiledModel:
         }
 
 
+Samples = Iterable[Sequence[torch.Tensor]]
+
+
 def compile_module(
-    module: torch.nn.Module,
-    example_inputs: Sequence[torch.Tensor],
-    calibration: Iterable[Sequence[torch.Tensor]],
-    *,
-    name: str = "model",
+    module: torch.nn.Module, example_inputs: Sequence[torch.Tensor], calibration: Samples, *, name: str = "model"
 ) -> CompiledModel:
     """Compile a module in evaluation mode.
 
@@ -82,9 +81,34 @@ def compile_module(
         UnsupportedModule: an operator, a size or a weight that has no exact integer form; says which, where, and what
             to do.
     """
-    graph = imported(module, example_inputs)
-    seen = calibrate(graph, calibration)
-    lowered = lower(graph, plan(graph, seen), seen)
+    return compile_shapes(module, {name: example_inputs}, {name: calibration})[name]
+
+
+def compile_shapes(
+    module: torch.nn.Module, examples: Mapping[str, Sequence[torch.Tensor]], calibration: Mapping[str, Samples]
+) -> dict[str, CompiledModel]:
+    """Compile a module for several shapes of its inputs, such as lengths of a text; the models share their weights.
+
+    Args:
+        examples: per model's name, inputs that fix its shapes.
+        calibration: per model's name, tuples of inputs with its shapes; a model may have none of its own.
+    """
+    graphs = {name: imported(module, inputs) for name, inputs in examples.items()}
+    first = next(iter(graphs.values()))
+    for name, graph in graphs.items():
+        if [(n.name, n.op) for n in graph.nodes] != [(n.name, n.op) for n in first.nodes]:
+            raise UnsupportedModule(f"the module computes differently at shape {name}; compile that shape by itself")
+    seen = Statistics()
+    for name, samples in calibration.items():
+        calibrate(graphs[name], samples, seen)
+    if not seen.count:
+        raise UnsupportedModule("there are no calibration inputs; give at least one, a few hundred are better")
+    planned = plan(first, seen)
+    return {name: _lowered(name, graph, planned.of(graph), seen) for name, graph in graphs.items()}
+
+
+def _lowered(name: str, graph: Graph, planned: Plan, seen: Statistics) -> CompiledModel:
+    lowered = lower(graph, planned, seen)
     validity.check(lowered.program, lowered.weights)
     return CompiledModel(
         name,

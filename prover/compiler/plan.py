@@ -9,7 +9,7 @@ scores   what a softmax reads: i16 whose lower end is left to what is hidden
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -63,11 +63,15 @@ class Plan:
 
     forms: dict[str, Form] = field(default_factory=dict)
     visible: dict[str, Any] = field(default_factory=dict)
-    """What a product of scores hides: the mask of the softmax that reads it."""
+    """Per value that a softmax reads, the mask that the product which makes it applies; None if it has none to apply."""
     factors: dict[str, Reals] = field(default_factory=dict)
     """Per channel of a norm's result, what it is divided by for the linear layers that read it."""
     rows: dict[str, IntegerRows] = field(default_factory=dict)
     """The i8 rows [O, K] of each linear layer."""
+
+    def of(self, graph: Graph) -> Plan:
+        """The same decisions for the same module at another shape: only what its masks hide differs."""
+        return replace(self, visible={score.name: score.visible for score in _scores(graph)})
 
 
 def plan(graph: Graph, seen: Statistics) -> Plan:
@@ -156,7 +160,16 @@ def scalar_of(value: Any) -> float | None:
     return float(tensor) if tensor.numel() == 1 else None
 
 
-def _plan_scores(graph: Graph, seen: Statistics, made: Plan) -> None:
+@dataclass(frozen=True)
+class _Score:
+    """A value that a softmax reads: what it hides there, if it is a product that can, and the factor in between."""
+
+    name: str
+    visible: Any
+    factor: float
+
+
+def _scores(graph: Graph) -> Iterator[_Score]:
     for node in graph.nodes:
         if node.op != SOFTMAX:
             continue
@@ -167,14 +180,19 @@ def _plan_scores(graph: Graph, seen: Statistics, made: Plan) -> None:
                 break
             factor *= number if scaled.op == "aten.mul" else 1 / number
             value = scaled.arguments["self"]
-        product = graph.sole(value, MATMUL)
-        name = value.name if product is not None else node.arguments["scores"].name
-        factor = abs(factor) if product is not None else 1.0
-        reach = seen.magnitude(name) * HEADROOM / SCORE_CONTENT
-        scale = max(reach, LEAST_SCORE_RANGE / SCORE_CONTENT / factor)
-        made.forms[name] = Form(DType.I16, scale, DType.I16.lo, LIMIT)
-        if product is not None and node.arguments["visible"] is not None:
-            made.visible[name] = node.arguments["visible"]
+        product = graph.sole(value, MATMUL) if factor > 0 else None
+        if product is None:
+            yield _Score(node.arguments["scores"].name, None, 1.0)
+        else:
+            yield _Score(product.name, node.arguments["visible"], factor)
+
+
+def _plan_scores(graph: Graph, seen: Statistics, made: Plan) -> None:
+    for score in _scores(graph):
+        reach = seen.magnitude(score.name) * HEADROOM / SCORE_CONTENT
+        scale = max(reach, LEAST_SCORE_RANGE / SCORE_CONTENT / score.factor)
+        made.forms[score.name] = Form(DType.I16, scale, DType.I16.lo, LIMIT)
+        made.visible[score.name] = score.visible
 
 
 # Weights

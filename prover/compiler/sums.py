@@ -225,7 +225,8 @@ def _over_axes(state: Lowering, node: Node, *, divided: bool) -> Activation:
     count = math.prod(window)
     if not divided and value.scale == 1.0:
         check_form(node, (*shape, *window), len(window))
-        hi = min(value.tensor.magnitude * count, DType.I32.hi)
+        source = node.arguments["self"].name
+        hi = min(max(value.tensor.magnitude, 1), math.ceil(state.seen.magnitude(source))) * count
         operands = (view, 1, 1, 0)
         tensor = state.add("dot", (*shape, *window), operands, -hi, hi, DType.I32, reduced=len(window))
         return Activation(tensor, dense, 1.0)

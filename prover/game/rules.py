@@ -225,6 +225,10 @@ def _open_terms(position: Position, move: OpenTerms) -> Position:
     if len(move.values) != expected:
         raise IllegalMove("WrongValuesLength", f"{len(move.values)} bytes where {expected} are asked")
     whole = operators.combine(operator, unpack_partials(operator, move.values))
+    if len(move.finish) != 2:
+        raise IllegalMove("WrongOpeningCount", f"{len(move.finish)} for m and c")
+    if operator.opcode is not Opcode.DOT and move.finish != (EMPTY_OPENING, EMPTY_OPENING):
+        raise IllegalMove("UnreadOpening", "a reduction has no m and c")
     slots = (EMPTY_OPENING,) * 2 + move.finish if operator.opcode is Opcode.DOT else (EMPTY_OPENING,)
     opened = OpenedOperands(position, operator, slots)
     claimed = Partial(position.value, position.index)
