@@ -19,6 +19,7 @@ from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Excepti
 from web3.providers.base import BaseProvider
 from web3.types import LogReceipt, RPCEndpoint, TxParams
 
+from contracts.amounts import format_amount
 from contracts.calls import GAS_CAP
 from contracts.errors import ChainUnavailable, WrongSetup
 
@@ -175,8 +176,21 @@ class Chain:
         if to is not None:
             transaction["to"] = Web3.to_checksum_address(to)
         signed = account.sign_transaction(transaction)
-        with _asking("take a transaction"):
-            return bytes(self._web3.eth.send_raw_transaction(signed.raw_transaction))
+        try:
+            with _asking("take a transaction"):
+                return bytes(self._web3.eth.send_raw_transaction(signed.raw_transaction))
+        except ChainUnavailable:
+            # Nodes word it in many ways, so the balance itself says whether this is why.
+            self._require_balance(account.address, value + transaction["gas"] * transaction["maxFeePerGas"])
+            raise
+
+    def _require_balance(self, address: str, needed: int) -> None:
+        balance = self.balance(address)
+        if balance < needed:
+            raise WrongSetup(
+                f"{address} has {format_amount(balance)}, a transaction may need {format_amount(needed)} with its gas; "
+                "send it some"
+            )
 
     def wait(self, transaction: bytes, seconds: float = 120, interval: float = 0.02) -> Receipt:
         """The receipt of a transaction; ChainUnavailable if it is not mined in time."""

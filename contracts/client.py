@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eth_abi.exceptions import DecodingError
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 
@@ -75,8 +76,14 @@ class Client:
 
     def view(self, function: str, *arguments: Any, block: int | None = None) -> Any:
         """What a view of the contract returns at a block, by default the latest."""
-        data = self.chain.call(self.deployment.refute, self._abi.encode_call(function, arguments), block=block)
-        return self._abi.decode_result(function, data)
+        address = self.deployment.refute
+        try:
+            data = self.chain.call(address, self._abi.encode_call(function, arguments), block=block)
+            return self._abi.decode_result(function, data)
+        except (Reverted, DecodingError) as error:
+            raise WrongSetup(
+                f"what stands at {address} does not answer `{function}`; the chain was started anew: deploy again"
+            ) from error
 
     def decode(self, log: Any) -> Event | None:
         """The event of a log of this deployment."""
