@@ -14,7 +14,7 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import is_address
 
 from contracts.abi import Abi, artifact, refute_abi
-from contracts.chain import Chain, Reverted
+from contracts.chain import Chain, Reverted, gas_limit
 from contracts.errors import ContractRefused, WrongSetup
 from contracts.refusals import refusal
 
@@ -168,6 +168,7 @@ def _create(chain: Chain, account: LocalAccount, name: str, arguments: tuple[Any
     made = artifact(name)
     data = made.bytecode + Abi(made.abi).encode_constructor(arguments)
     nonce, base_fee = chain.nonce(account.address), chain.block().base_fee
+    chain.require_balance(account.address, 0, gas_limit(DEPLOY_GAS, data), base_fee)
     sent = chain.send(account, None, data, value=0, gas=DEPLOY_GAS, nonce=nonce, base_fee=base_fee)
     receipt = chain.wait(sent)
     if not receipt.succeeded or receipt.contract is None:
@@ -175,5 +176,5 @@ def _create(chain: Chain, account: LocalAccount, name: str, arguments: tuple[Any
             chain.call(None, data, account.address)
         except Reverted as reason:
             raise refusal(*refute_abi().decode_error(reason.data)) from reason
-        raise ContractRefused("NoReason", (), f"{name} could not be deployed; is {account.address} funded?")
+        raise ContractRefused("NoReason", (), f"{name} could not be deployed")
     return receipt.contract, receipt.block

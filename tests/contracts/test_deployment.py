@@ -169,5 +169,5 @@ def test_before_money_is_spent_the_file_must_be_new_and_writable(tmp_path: Path)
 
 def test_a_deployer_without_money_is_told_so(chain: Chain) -> None:
     poor = Account.from_key("0x" + "77" * 32)
-    with pytest.raises(WrongSetup, match=f"{poor.address} has 0 eth, a transaction may need .* with its gas"):
+    with pytest.raises(WrongSetup, match=f"{poor.address} has 0 eth; a transaction needs up to .* for gas; send it"):
         deploy(chain, poor)
