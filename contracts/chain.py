@@ -98,7 +98,10 @@ class Chain:
             self._web3.middleware_onion.remove(name)
         self.url = url
         with _asking("say its id"):
-            self.id = self._web3.eth.chain_id
+            try:
+                self.id = self._web3.eth.chain_id
+            except (AttributeError, TypeError) as error:
+                raise ValueError("what it answers is not JSON-RPC") from error
 
     @classmethod
     def connect(cls, url: str) -> Chain:

@@ -14,8 +14,11 @@ Handle = Callable[[str, list[Any]], dict[str, Any]]
 """(method, params) -> the `result` or `error` member of a JSON-RPC response."""
 
 MAX_BODY = 8 << 20
+MAX_BRACKETS = 2_000
+"""In one body: the chain's library lifts Python's recursion limit, so deep nesting would end the process."""
 INVALID = -32600
 _PARSE_ERROR = {"error": {"code": -32700, "message": "the request body is not JSON"}}
+_TOO_MANY = {"error": {"code": INVALID, "message": f"the body has more than {MAX_BRACKETS} brackets"}}
 _NO_REQUEST = {"error": {"code": INVALID, "message": "this is not a JSON-RPC request: an object with a method"}}
 _NAMED_PARAMS = {"error": {"code": -32602, "message": "params are a list here"}}
 
@@ -47,9 +50,11 @@ class RpcServer:
                 self._send(status, _member(None, {"error": {"code": INVALID, "message": message}}))
 
             def _answer(self, body: bytes) -> Any:
+                if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+                    return _member(None, _TOO_MANY)
                 try:
                     request = json.loads(body)
-                except (ValueError, RecursionError):
+                except ValueError:
                     return _member(None, _PARSE_ERROR)
                 if isinstance(request, list) and request:
                     return [self._one(item) for item in request]
