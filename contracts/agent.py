@@ -10,6 +10,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
@@ -50,7 +51,12 @@ async def run(agent: Agent, stop: asyncio.Event) -> None:
     """
     wake = asyncio.Event()
     loop = asyncio.get_running_loop()
-    agent.on_wake(lambda: loop.call_soon_threadsafe(wake.set))
+
+    def wake_up() -> None:
+        with suppress(RuntimeError):  # a job may end after the loop was closed
+            loop.call_soon_threadsafe(wake.set)
+
+    agent.on_wake(wake_up)
     failures = rounds = 0
     while not stop.is_set() and not agent.finished():
         wake.clear()

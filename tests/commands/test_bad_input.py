@@ -151,11 +151,11 @@ def test_as_many_files_as_inputs(commands: Commands, image: Path) -> None:
 # Amounts
 
 STAKES = {
-    "0.1eth": "a stake of 0.1 eth is too little: the bond of one dispute is 1 eth; give --stake 1eth or more",
+    "0.1eth": "a stake of 0.1 eth is too little",
     "0.5ether": "a stake of 0.5 eth is too little",
     "500gwei": "a stake of 500 gwei is too little",
     "12345": "a stake of 12345 wei is too little",
-    "2000000eth": "2000000 eth are needed",
+    "2000000eth": "eth are needed, and up to",
     "ten": "--stake: 'ten' is not an amount; write a number and a unit, such as 10eth, 0.5ether or 500gwei",
     "10 doge": "--stake: '10 doge' has the unknown unit 'doge'; the units are eth, ether, gwei and wei",
     "-1": "--stake: '-1' is not an amount",
@@ -166,10 +166,9 @@ STAKES = {
 @pytest.mark.parametrize("command", ["watcher", "executor"])
 @pytest.mark.parametrize("stake", STAKES)
 def test_a_stake_that_cannot_be_is_refused_and_nothing_deposited(commands: Commands, command: str, stake: str) -> None:
-    line = commands.refused(command, "--stake", stake, *commands.options())
-    wanted = STAKES[stake]
-    assert (wanted.partition(":")[0] if "too little" in wanted else wanted) in line
-    assert account_of(commands, command).stake == 0
+    before = account_of(commands, command)
+    assert STAKES[stake] in commands.refused(command, "--stake", stake, *commands.options())
+    assert account_of(commands, command) == before
 
 
 def test_a_fee_above_the_balance_says_how_much_is_there(commands: Commands, image: Path) -> None:
