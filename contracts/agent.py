@@ -10,13 +10,14 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
 from contracts.calls import Call
 from contracts.client import Client, Outcome
-from contracts.errors import ChainUnavailable, ContractRefused
+from contracts.errors import ChainUnavailable, ContractRefused, NotFunded
 from contracts.refusals import is_race
 
 LONGEST_WAIT = 30.0
@@ -45,24 +46,34 @@ class Agent(Protocol):
 async def run(agent: Agent, stop: asyncio.Event) -> None:
     """Rounds until `stop` is set or the agent has finished. After a round that did something the next follows at once.
 
-    Errors of the chain are waited out; every other error ends the agent, loudly.
+    Errors of the chain are waited out, and so is an account that ran dry in the middle of its work; every other error
+    ends the agent, loudly.
     """
     wake = asyncio.Event()
     loop = asyncio.get_running_loop()
-    agent.on_wake(lambda: loop.call_soon_threadsafe(wake.set))
-    failures = 0
+
+    def wake_up() -> None:
+        with suppress(RuntimeError):  # a job may end after the loop was closed
+            loop.call_soon_threadsafe(wake.set)
+
+    agent.on_wake(wake_up)
+    failures = rounds = 0
     while not stop.is_set() and not agent.finished():
         wake.clear()
         try:
             busy = await asyncio.to_thread(agent.round)
-        except ChainUnavailable as error:
+            rounds += 1
+        except (ChainUnavailable, NotFunded) as error:
+            if isinstance(error, NotFunded) and rounds == 0:
+                raise
             if failures == 0:
-                agent.log.warning("chain_unavailable", reason=str(error))
+                event = "not_funded" if isinstance(error, NotFunded) else "chain_unavailable"
+                agent.log.warning(event, reason=str(error))
             failures += 1
             await _first(stop, wake=None, seconds=min(agent.interval * 2**failures, LONGEST_WAIT))
             continue
         if failures:
-            agent.log.info("chain_back", attempts=failures)
+            agent.log.info("back_at_work", attempts=failures)
             failures = 0
         if not busy:
             await _first(stop, wake, agent.interval)

@@ -19,8 +19,9 @@ from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Excepti
 from web3.providers.base import BaseProvider
 from web3.types import LogReceipt, RPCEndpoint, TxParams
 
+from contracts.amounts import format_amount
 from contracts.calls import GAS_CAP
-from contracts.errors import ChainUnavailable, WrongSetup
+from contracts.errors import ChainUnavailable, NotFunded, WrongSetup
 
 REQUEST_SECONDS = 30
 TIP = 10**9
@@ -30,6 +31,16 @@ LOG_PAGE = 5_000
 FLOOR_PER_BYTE = 40
 """Gas of a byte of calldata at most (EIP-7623)."""
 TRANSACTION_GAS = 21_000
+
+
+def gas_limit(gas: int, data: bytes) -> int:
+    """Gas of a transaction whose execution may need `gas`."""
+    return min(GAS_CAP, TRANSACTION_GAS + gas + FLOOR_PER_BYTE * len(data))
+
+
+def highest_price(base_fee: int) -> int:
+    """Wei that a transaction offers per gas: enough for some blocks of rising fees."""
+    return 2 * base_fee + TIP
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,10 @@ class Chain:
             self._web3.middleware_onion.remove(name)
         self.url = url
         with _asking("say its id"):
-            self.id = self._web3.eth.chain_id
+            try:
+                self.id = self._web3.eth.chain_id
+            except (AttributeError, TypeError) as error:
+                raise ValueError("what it answers is not JSON-RPC") from error
 
     @classmethod
     def connect(cls, url: str) -> Chain:
@@ -131,10 +145,16 @@ class Chain:
             return self._web3.eth.get_balance(Web3.to_checksum_address(address), "latest" if block is None else block)
 
     def call(
-        self, to: str | None, data: bytes, sender: str | None = None, value: int = 0, block: int | None = None
+        self,
+        to: str | None,
+        data: bytes,
+        sender: str | None = None,
+        value: int = 0,
+        block: int | None = None,
+        gas: int = GAS_CAP,
     ) -> bytes:
         """What a call would return, or a deployment if `to` is None; Reverted if it would fail."""
-        transaction: TxParams = {"data": HexBytes(data), "value": Web3.to_wei(value, "wei"), "gas": GAS_CAP}
+        transaction: TxParams = {"data": HexBytes(data), "value": Web3.to_wei(value, "wei"), "gas": gas}
         if to is not None:
             transaction["to"] = Web3.to_checksum_address(to)
         if sender is not None:
@@ -168,8 +188,8 @@ class Chain:
             "nonce": nonce,
             "value": value,
             "data": data,
-            "gas": min(GAS_CAP, TRANSACTION_GAS + gas + FLOOR_PER_BYTE * len(data)),
-            "maxFeePerGas": 2 * base_fee + TIP,
+            "gas": gas_limit(gas, data),
+            "maxFeePerGas": highest_price(base_fee),
             "maxPriorityFeePerGas": TIP,
         }
         if to is not None:
@@ -177,6 +197,16 @@ class Chain:
         signed = account.sign_transaction(transaction)
         with _asking("take a transaction"):
             return bytes(self._web3.eth.send_raw_transaction(signed.raw_transaction))
+
+    def require_balance(self, address: str, value: int, gas: int, base_fee: int) -> None:
+        """NotFunded unless an account can pay for a transaction with this value and gas limit."""
+        balance, fees = self.balance(address), gas * highest_price(base_fee)
+        if balance < value + fees:
+            needed = f"{format_amount(value)} are needed, and" if value else "a transaction needs"
+            remedy = "send it some or give a smaller amount" if value else "send it some"
+            raise NotFunded(
+                f"{address} has {format_amount(balance)}; {needed} up to {format_amount(fees)} for gas; {remedy}"
+            )
 
     def wait(self, transaction: bytes, seconds: float = 120, interval: float = 0.02) -> Receipt:
         """The receipt of a transaction; ChainUnavailable if it is not mined in time."""

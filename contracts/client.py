@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eth_abi.exceptions import DecodingError
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 
 from contracts.abi import Event, refute_abi
-from contracts.amounts import format_amount
 from contracts.calls import Call
-from contracts.chain import Chain, Receipt, Reverted
+from contracts.chain import Chain, Receipt, Reverted, gas_limit
 from contracts.deployment import Deployment
 from contracts.errors import ContractRefused, WrongSetup
 from contracts.refusals import refusal
@@ -75,8 +75,14 @@ class Client:
 
     def view(self, function: str, *arguments: Any, block: int | None = None) -> Any:
         """What a view of the contract returns at a block, by default the latest."""
-        data = self.chain.call(self.deployment.refute, self._abi.encode_call(function, arguments), block=block)
-        return self._abi.decode_result(function, data)
+        address = self.deployment.refute
+        try:
+            data = self.chain.call(address, self._abi.encode_call(function, arguments), block=block)
+            return self._abi.decode_result(function, data)
+        except (Reverted, DecodingError) as error:
+            raise WrongSetup(
+                f"what stands at {address} does not answer `{function}`; the chain was started anew: deploy again"
+            ) from error
 
     def decode(self, log: Any) -> Event | None:
         """The event of a log of this deployment."""
@@ -92,14 +98,18 @@ class Client:
         return outcome
 
     def transact_all(self, calls: Sequence[Call]) -> list[Outcome]:
-        """Send several transactions one behind the other, then wait for all; the outcome of each, in order."""
+        """Send several transactions one behind the other, then wait for all; the outcome of each, in order.
+
+        NotFunded, with nothing sent, if the account cannot pay for the dearest of them.
+        """
         account = self._signer()
         outcomes: list[Outcome | None] = []
         sent: list[tuple[int, Call, bytes, bytes]] = []
         nonce, base_fee = self.chain.nonce(account.address), self.chain.block().base_fee
-        for index, call in enumerate(calls):
-            data = self._abi.encode_call(call.function, call.arguments)
-            self._check_balance(call)
+        encoded = [self._abi.encode_call(call.function, call.arguments) for call in calls]
+        dearest = max(gas_limit(call.gas, data) for call, data in zip(calls, encoded, strict=True))
+        self.chain.require_balance(account.address, max(call.value for call in calls), dearest, base_fee)
+        for index, (call, data) in enumerate(zip(calls, encoded, strict=True)):
             try:
                 if call.function not in MOVES:
                     self._simulate(call, data)
@@ -119,19 +129,10 @@ class Client:
     def _simulate(self, call: Call, data: bytes, block: int | None = None) -> None:
         """Raise ContractRefused if the call would be refused."""
         try:
-            self.chain.call(self.deployment.refute, data, self.address, call.value, block)
+            gas = gas_limit(call.gas, data)
+            self.chain.call(self.deployment.refute, data, self.address, call.value, block, gas)
         except Reverted as reason:
             raise refusal(*self._abi.decode_error(reason.data)) from reason
-
-    def _check_balance(self, call: Call) -> None:
-        if call.value == 0:
-            return
-        balance = self.chain.balance(self.address)
-        if balance < call.value:
-            raise WrongSetup(
-                f"{self.address} has {format_amount(balance)}, {format_amount(call.value)} are needed "
-                f"({format_amount(call.value - balance)} more, and gas); send it some or give a smaller amount"
-            )
 
     def _outcome(self, call: Call, data: bytes, receipt: Receipt) -> Outcome:
         if receipt.succeeded:

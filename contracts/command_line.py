@@ -118,5 +118,6 @@ def run_command(name: str, command: Callable[[], object]) -> None:
     try:
         command()
     except RefuteError as error:
-        Console(stderr=True).print(f"{name}: {error}", style="red", markup=False, soft_wrap=True, highlight=False)
+        line = " ".join(f"{name}: {error}".split())
+        Console(stderr=True).print(line, style="red", markup=False, soft_wrap=True, highlight=False)
         sys.exit(1)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, astuple, dataclass
+import tempfile
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from eth_abi.exceptions import DecodingError
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import is_address
 
 from contracts.abi import Abi, artifact, refute_abi
-from contracts.chain import Chain, Reverted
+from contracts.chain import Chain, Reverted, gas_limit
 from contracts.errors import ContractRefused, WrongSetup
 from contracts.refusals import refusal
 
@@ -36,6 +39,20 @@ class Parameters:
 
 DEVNET_PARAMETERS = Parameters()
 
+_BITS = {
+    "window": 32,
+    "clock": 32,
+    "move_time": 32,
+    "layer_time": 32,
+    "withdrawal_delay": 32,
+    "executor_stake": 128,
+    "challenger_bond": 128,
+    "acceptance_bond": 128,
+    "peak_gas_price": 64,
+    "burn_share": 16,
+}
+"""Widths of the contract's fields."""
+
 
 def read_parameters(path: Path) -> Parameters:
     """The devnet's parameters, changed as a JSON file says; WrongSetup names what is wrong with it."""
@@ -43,12 +60,14 @@ def read_parameters(path: Path) -> Parameters:
         changes = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise WrongSetup(f"parameter file {path} cannot be read: {error}") from error
-    known = asdict(DEVNET_PARAMETERS)
     if not isinstance(changes, dict) or not all(type(value) is int and value >= 0 for value in changes.values()):
         raise WrongSetup(f"parameter file {path} holds no JSON object of whole numbers: seconds, wei, basis points")
-    if unknown := sorted(set(changes) - set(known)):
-        raise WrongSetup(f"parameter file {path} has the unknown {unknown[0]!r}; the names are {', '.join(known)}")
-    return Parameters(**{**known, **changes})
+    if unknown := sorted(set(changes) - set(_BITS)):
+        raise WrongSetup(f"parameter file {path} has the unknown {unknown[0]!r}; the names are {', '.join(_BITS)}")
+    for name, value in changes.items():
+        if value >> _BITS[name]:
+            raise WrongSetup(f"parameter file {path}: {name} is {value}; the largest is {(1 << _BITS[name]) - 1}")
+    return replace(DEVNET_PARAMETERS, **changes)
 
 
 @dataclass(frozen=True)
@@ -65,23 +84,35 @@ class Deployment:
     def save(self, path: Path) -> None:
         """Write the deployment file; a reader never sees half of it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        staging = path.with_suffix(".new")
+        staging = path.with_name(path.name + ".new")
         staging.write_text(json.dumps(asdict(self), indent=2) + "\n")
         os.replace(staging, path)
+
+
+def require_writable(path: Path) -> None:
+    """Before money is spent on a deployment: WrongSetup unless its file can be written, and would be a new one."""
+    if path.exists():
+        raise WrongSetup(f"deployment file {path} exists; give another name, or move it away to deploy again")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise WrongSetup(f"deployment file {path} cannot be written: {error.strerror}; give another --file") from error
 
 
 def load(path: Path, chain: Chain) -> Deployment:
     """The deployment of a file, if it is on this chain; WrongSetup says what is wrong."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        deployment = Deployment(**{**content, "parameters": Parameters(**content["parameters"])})
+        deployment = _from_json(json.loads(path.read_text()))
     except FileNotFoundError as error:
         raise WrongSetup(
             f"there is no deployment file {path}; start a devnet (`refute devnet`) or give one with --deployment"
         ) from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise WrongSetup(
-            f"deployment file {path} cannot be read: {error!r}; write it again with `refute deploy`"
+            f"{path} is not a deployment file that can be read: {error}; give the one that `refute deploy` or "
+            "`refute devnet` wrote"
         ) from error
     if deployment.chain != chain.id:
         raise WrongSetup(
@@ -93,7 +124,35 @@ def load(path: Path, chain: Chain) -> Deployment:
             f"there is no contract at {deployment.refute}, where deployment file {path} says it is; "
             "the chain was started anew: deploy again"
         )
+    if _parameters_at(deployment.refute, chain) != deployment.parameters:
+        raise WrongSetup(
+            f"the contract at {deployment.refute} is not the one that deployment file {path} describes; "
+            "give the file of this deployment, or deploy again"
+        )
     return deployment
+
+
+def _from_json(content: Any) -> Deployment:
+    """A deployment from its file's JSON; TypeError, KeyError or ValueError if it is none."""
+    if not isinstance(content, dict):
+        raise TypeError("it holds no JSON object")
+    held = Deployment(**{**content, "parameters": Parameters(**content["parameters"])})
+    for name, value in (("chain", held.chain), ("block", held.block), *asdict(held.parameters).items()):
+        if type(value) is not int or value < 0:
+            raise ValueError(f"{name} is {value!r}, not a whole number")
+    for name in ("refute", "walk", "referee"):
+        if not is_address(content[name]):
+            raise ValueError(f"{name} is {content[name]!r}, not an address")
+    return held
+
+
+def _parameters_at(address: str, chain: Chain) -> Parameters | None:
+    """The parameters that a contract gives as its own; None if it has none to give."""
+    try:
+        data = chain.call(address, refute_abi().encode_call("parameters", ()))
+        return Parameters(*refute_abi().decode_result("parameters", data))
+    except (Reverted, DecodingError):
+        return None
 
 
 def deploy(chain: Chain, account: LocalAccount, parameters: Parameters = DEVNET_PARAMETERS) -> Deployment:
@@ -109,6 +168,7 @@ def _create(chain: Chain, account: LocalAccount, name: str, arguments: tuple[Any
     made = artifact(name)
     data = made.bytecode + Abi(made.abi).encode_constructor(arguments)
     nonce, base_fee = chain.nonce(account.address), chain.block().base_fee
+    chain.require_balance(account.address, 0, gas_limit(DEPLOY_GAS, data), base_fee)
     sent = chain.send(account, None, data, value=0, gas=DEPLOY_GAS, nonce=nonce, base_fee=base_fee)
     receipt = chain.wait(sent)
     if not receipt.succeeded or receipt.contract is None:
@@ -116,5 +176,5 @@ def _create(chain: Chain, account: LocalAccount, name: str, arguments: tuple[Any
             chain.call(None, data, account.address)
         except Reverted as reason:
             raise refusal(*refute_abi().decode_error(reason.data)) from reason
-        raise ContractRefused("NoReason", (), f"{name} could not be deployed; is {account.address} funded?")
+        raise ContractRefused("NoReason", (), f"{name} could not be deployed")
     return receipt.contract, receipt.block

@@ -13,6 +13,10 @@ class WrongSetup(RefuteError):
     """An amount, key, deployment file or balance that a person has to put right."""
 
 
+class NotFunded(WrongSetup):
+    """The account cannot pay for a transaction. An agent at work waits for its operator to send it some."""
+
+
 class ContractRefused(RefuteError):
     """The contract refused a transaction or call; nothing changed.
 

@@ -31,10 +31,10 @@ def load_account(
         return _from_devnet(devnet_keys, role)
     if _HEX_KEY.fullmatch(given.strip()):
         return _account(given.strip(), "the key given")
-    path = Path(given).expanduser()
     try:
+        path = Path(given).expanduser()
         text = path.read_text().strip()
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         # What does not name a file may be a mistyped key, so it is not repeated.
         raise WrongSetup(f"the key given is neither a key nor a file that can be read; {_REMEDY}") from error
     if _HEX_KEY.fullmatch(text):
@@ -54,6 +54,8 @@ def _of_role(keys: Any, role: str, path: Path) -> LocalAccount:
     key = keys.get(role) if isinstance(keys, dict) else None
     if not isinstance(key, str):
         raise WrongSetup(f"key file {path} has no key for {role!r}; {_REMEDY}")
+    if not _HEX_KEY.fullmatch(key):  # the library would pad one that lost a digit, and sign for nobody
+        raise WrongSetup(f"the key of {role!r} in {path} is not a private key; {_REMEDY}")
     return _account(key, f"the key of {role!r} in {path}")
 
 

@@ -21,6 +21,9 @@ GAS_LIMIT = 36_000_000
 DEVNET_KEYS = tuple(f"0x{number:064x}" for number in range(1, 11))
 """Private keys of the accounts that every devnet chain funds with a million ether each. Worth nothing elsewhere."""
 
+_LATEST = (1 << 62) - 1
+"""A time of a block after which the chain can go on."""
+
 REVERTED = 3
 INVALID = -32602
 UNKNOWN_METHOD = -32601
@@ -64,7 +67,10 @@ class DevnetChain:
         return {"result": _jsonable(response["result"])}
 
     def _set_time(self, timestamp: int) -> None:
+        """The next block has this timestamp. A chain that could not go on from it refuses it."""
         chain = self.tester.backend.chain
+        if not chain.get_canonical_head().timestamp < timestamp <= _LATEST:
+            raise ValueError(f"{timestamp} is not after the latest block")
         chain.header = chain.header.copy(timestamp=timestamp)
 
     def _increase_time(self, params: Params) -> int:

@@ -106,8 +106,9 @@ class TorchRun:
         from prover.kernels import select
         from prover.runtime import Runtime
 
-        self._make = Runtime
-        self._backend = select().second if second else backend
+        self._make, self._select = Runtime, select
+        self._backend = backend
+        self._second = second
         if backend is not None:
             select(backend)  # an unknown or inexact one is refused now, not at the first request
         self._ready: dict[bytes, Runtime] = {}
@@ -115,5 +116,7 @@ class TorchRun:
     def __call__(self, model: Model, inputs: Sequence[Array]) -> Execution:
         id = bytes(model.id)
         if id not in self._ready:
-            self._ready[id] = self._make(model.program, model.weights, backend=self._backend)
+            # Which backends are exact is found out when one is needed: an agent starts at once.
+            backend = self._select().second if self._second else self._backend
+            self._ready[id] = self._make(model.program, model.weights, backend=backend)
         return self._ready[id].run(inputs)

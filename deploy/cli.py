@@ -23,7 +23,6 @@ from contracts.command_line import (
     run_command,
 )
 from contracts.devnet_files import DIRECTORY, PORT, URL, DevnetFiles
-from contracts.errors import WrongSetup
 from contracts.keys import load_account
 from deploy import devnet
 from prover import model_folder
@@ -87,8 +86,7 @@ def deploy(
     chain: ChainOption = URL,
 ) -> None:
     """Deploy the contracts to a chain."""
-    if file.exists():
-        raise WrongSetup(f"deployment file {file} exists; give another name, or move it away to deploy again")
+    deployment.require_writable(file)
     chosen = deployment.read_parameters(parameters) if parameters is not None else deployment.DEVNET_PARAMETERS
     account = load_account(key, "deployer", DEVNET.keys)
     made = deployment.deploy(Chain.connect(chain), account, chosen)

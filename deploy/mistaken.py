@@ -46,23 +46,31 @@ class MistakenWatcher:
                 self._challenge(snapshot, claim)
                 return True
         return any(
-            self._play(dispute) for dispute in snapshot.running_disputes() if dispute.challenger == self._client.address
+            self._play(snapshot, dispute)
+            for dispute in snapshot.running_disputes()
+            if dispute.challenger == self._client.address
         )
 
+    def _player(self, snapshot: Snapshot, claim: bytes) -> MistakenChallenger:
+        """Its side of the dispute over a claim; computed anew after a restart."""
+        if claim not in self._players:
+            request = snapshot.requests[snapshot.claims[claim].request]
+            model = self._shelf.get(request.model)
+            execution = changed_activation(model, input_arrays(model.program, request.inputs))
+            self._players[claim] = MistakenChallenger(execution)
+        return self._players[claim]
+
     def _challenge(self, snapshot: Snapshot, claim: ClaimView) -> None:
-        request = snapshot.requests[claim.request]
-        model = self._shelf.get(request.model)
-        execution = changed_activation(model, input_arrays(model.program, request.inputs))
-        self._players[claim.id] = MistakenChallenger(execution)
-        done = self._client.transact(calls.challenge(claim.id, model.program))
+        program = self._player(snapshot, claim.id).execution.program
+        done = self._client.transact(calls.challenge(claim.id, program))
         self.log.info(
             "claim_challenged", claim=hexed(claim.id), dispute=hexed(done.event("Challenged").arguments["dispute"])
         )
 
-    def _play(self, dispute: DisputeView) -> bool:
+    def _play(self, snapshot: Snapshot, dispute: DisputeView) -> bool:
         # The step would be refused: the operands give the honest value.
         if dispute.side is not Side.CHALLENGER or dispute.position.phase is Phase.STEP:
             return False
-        move = self._players[dispute.claim].reply(dispute.position, dispute.history)
+        move = self._player(snapshot, dispute.claim).reply(dispute.position, dispute.history)
         self._client.transact(calls.answer(dispute.id, dispute.position, move))
         return True

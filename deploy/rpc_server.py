@@ -14,7 +14,13 @@ Handle = Callable[[str, list[Any]], dict[str, Any]]
 """(method, params) -> the `result` or `error` member of a JSON-RPC response."""
 
 MAX_BODY = 8 << 20
-_PARSE_ERROR = {"error": {"code": -32700, "message": "the request body is not JSON-RPC"}}
+MAX_BRACKETS = 2_000
+"""In one body: the chain's library lifts Python's recursion limit, so deep nesting would end the process."""
+INVALID = -32600
+_PARSE_ERROR = {"error": {"code": -32700, "message": "the request body is not JSON"}}
+_TOO_MANY = {"error": {"code": INVALID, "message": f"the body has more than {MAX_BRACKETS} brackets"}}
+_NO_REQUEST = {"error": {"code": INVALID, "message": "this is not a JSON-RPC request: an object with a method"}}
+_NAMED_PARAMS = {"error": {"code": -32602, "message": "params are a list here"}}
 
 
 class RpcServer:
@@ -30,27 +36,38 @@ class RpcServer:
             disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                if length > MAX_BODY:
-                    self.close_connection = True
-                    self._send(413, {"error": {"code": -32600, "message": f"body above {MAX_BODY} bytes"}})
-                    return
-                self._send(200, self._answer(self.rfile.read(length)))
+                stated = self.headers.get("Content-Length", "")
+                if not (stated.isascii() and stated.isdigit()):
+                    self._refuse(411, "the request has no Content-Length")
+                elif len(stated) > 19 or int(stated) > MAX_BODY:
+                    self._refuse(413, f"the body is above {MAX_BODY} bytes")
+                else:
+                    self._send(200, self._answer(self.rfile.read(int(stated))))
+
+            def _refuse(self, status: int, message: str) -> None:
+                """Answer without having read the body, so that the connection is of no more use."""
+                self.close_connection = True
+                self._send(status, _member(None, {"error": {"code": INVALID, "message": message}}))
 
             def _answer(self, body: bytes) -> Any:
+                if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+                    return _member(None, _TOO_MANY)
                 try:
                     request = json.loads(body)
                 except ValueError:
                     return _member(None, _PARSE_ERROR)
-                if isinstance(request, list):
+                if isinstance(request, list) and request:
                     return [self._one(item) for item in request]
                 return self._one(request)
 
             def _one(self, request: Any) -> dict[str, Any]:
                 if not isinstance(request, dict) or not isinstance(request.get("method"), str):
-                    return _member(None, _PARSE_ERROR)
+                    return _member(None, _NO_REQUEST)
+                params = request.get("params") or []
+                if not isinstance(params, list):
+                    return _member(request.get("id"), _NAMED_PARAMS)
                 with lock:
-                    return _member(request.get("id"), handle(request["method"], list(request.get("params") or [])))
+                    return _member(request.get("id"), handle(request["method"], params))
 
             def _send(self, status: int, answer: Any) -> None:
                 data = json.dumps(answer).encode()

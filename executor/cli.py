@@ -69,7 +69,9 @@ def request(
     model: Annotated[str, typer.Argument(help="a model under --models, by name or id")],
     input: Annotated[list[Path], typer.Option(help="one file per input: .npy, or raw little-endian integers")],
     fee: Annotated[str, typer.Option(help="what the answer is worth: 0.1eth, 500gwei, or wei")],
-    answer_period: Annotated[int, typer.Option(help="seconds an executor has once it has accepted", min=1)] = 600,
+    answer_period: Annotated[
+        int, typer.Option(help="seconds an executor has once it has accepted", min=1, max=2**32 - 1)
+    ] = 600,
     min_stake: Annotated[str, typer.Option(help="the least an executor must have at stake")] = "0",
     only: Annotated[str | None, typer.Option(help="the only address that may accept")] = None,
     chain: ChainOption = URL,

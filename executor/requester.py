@@ -17,11 +17,23 @@ from contracts.observer import Observer
 from contracts.shelf import Shelf
 from contracts.snapshot import ClaimStatus, RequestStatus, RequestView, Snapshot
 from prover import encoding, posted
+from prover.errors import RefuteError
 from prover.input_files import read_inputs
 from prover.quantisation import Quantisation
 from prover.trace import NUMPY_DTYPES, tensor_bytes
 
 _ID = re.compile(r"(0x)?[0-9a-fA-F]{64}")
+
+
+_WITHOUT_ANSWER = {
+    RequestStatus.OPEN: "no executor has accepted it; start one that has the model, or ask again for a higher fee",
+    RequestStatus.ACCEPTED: "its executor still has time; look again later",
+    RequestStatus.ENDED: "it was cancelled; ask again",
+}
+
+
+class NoAnswer(RefuteError):
+    """There is no result to read, yet or ever."""
 
 
 def ask(
@@ -62,8 +74,8 @@ def _request(snapshot: Snapshot, id: bytes) -> RequestView:
 def read(client: Client, shelf: Shelf, text: str) -> Iterator[str]:
     """What the chain says of a request, in lines for a person.
 
-    WrongSetup if there is no such request, or if the outputs that the node's log shows are not what the contract
-    has committed to.
+    NoAnswer if nobody has answered it; WrongSetup if there is no such request, or if the outputs that the node's log
+    shows are not what the contract has committed to.
     """
     id = request_id(text)
     snapshot = Observer(client).observe()
@@ -72,7 +84,7 @@ def read(client: Client, shelf: Shelf, text: str) -> Iterator[str]:
     if request.status is RequestStatus.ACCEPTED:
         yield f"accepted by {request.executor}, to be answered before {request.deadline} (now {snapshot.timestamp})"
     if request.claim is None:
-        return
+        raise NoAnswer(f"request 0x{id.hex()} has no answer: {_WITHOUT_ANSWER[request.status]}")
     claim = snapshot.claims[request.claim]
     if posted.commitment(claim.outputs) != client.view("resultOf", id)[2]:
         raise WrongSetup("the outputs in this node's log do not hash to the contract's commitment; ask another node")

@@ -1,16 +1,26 @@
-"""Runs a program with torch kernels, keeping the checkpoints only; the same bits as `prover.interpreter`, fast."""
+"""Runs a program fast, keeping the checkpoints only; the same bits as `prover.interpreter`.
+
+Programs with enough work run as fused kernels (`prover.kernels.fused`); small ones, named backends and other
+devices operator by operator with torch kernels. Batches of queries go through every step together.
+"""
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 
 from prover.errors import InvalidInput
-from prover.kernels import DotPlan, Range, Stored, plan, run_operator, select
+from prover.kernels import Range, Stored, run_operator, select
+from prover.kernels.dot import DotPlan, plan
+from prover.kernels.fused.execution import Execution
+from prover.kernels.fused.graph import Result
+from prover.kernels.ranges import range_of
 from prover.program import (
     CheckpointRef,
     Immediate,
@@ -25,6 +35,9 @@ from prover.program import (
 from prover.trace import NUMPY_DTYPES, Array, Trace
 
 Tensors = Sequence[torch.Tensor]
+
+WORTH_FUSING = 1 << 22
+"""Elements and terms of a program from which on compiling kernels (a second, once per machine) pays."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,11 @@ class Run:
         return self.runtime.results(layer, self.inputs, self.checkpoints)
 
 
+def work(program: Program) -> int:
+    """Elements times terms of all operators."""
+    return sum(operator.numel * operator.terms for layer in program.layers for operator in layer.operators)
+
+
 class Runtime:
     """A program made ready to run on one device.
 
@@ -65,8 +83,9 @@ class Runtime:
         program: a valid program (`prover.validity.check`); an invalid one may give undefined numbers.
         weights: every weight the program names, flat or shaped.
         backend: a matmul backend by name ("int8", "float32", "float64", "int64"), so that a watcher can confirm a
-            result by a second route; by default the fastest exact one for each product.
+            result by a second route: without fused kernels; by default the fastest exact one for each product.
         device: a torch device.
+        fused: whether to use fused kernels; by default for programs with enough work, on the CPU.
 
     Raises:
         InexactBackend: no backend, or not the named one, is exact on this machine.
@@ -79,6 +98,7 @@ class Runtime:
         *,
         backend: str | None = None,
         device: str = "cpu",
+        fused: bool | None = None,
     ) -> None:
         self.program = program
         self.weights = weights
@@ -88,6 +108,9 @@ class Runtime:
         self._observed = type(self).evaluate is not Runtime.evaluate
         self._weights = {root: self._to_device(weights[root]) for root in program.weight_roots()}
         self._ranges = {root: Range(int(w.min()), int(w.max())) for root, w in self._weights.items()}
+        eligible = backend is None and self.device.type == "cpu" and not self._observed
+        self.fused = eligible and (work(program) >= WORTH_FUSING if fused is None else fused)
+        self._executions: dict[int, Execution] = {}
         self._plans = [
             [
                 plan(operator, [self._range(number, o) for o in operator.operands[:2]], self._selection)
@@ -104,17 +127,55 @@ class Runtime:
 
     def run(self, inputs: Sequence[Array]) -> Run:
         """Run all layers. InvalidInput if an input's number, dtype or shape is not the program's."""
-        held = self._checked(inputs)
-        on_device = [self._to_device(array) for array in held]
+        return self.run_batch([inputs])[0]
+
+    def run_batch(self, queries: Sequence[Sequence[Array]]) -> list[Run]:
+        """Run several queries in one pass; each has the result and the trace that it has alone.
+
+        Raises:
+            InvalidInput: an input's number, dtype or shape is not the program's.
+        """
+        held = [self._checked(inputs) for inputs in queries]
+        if self._observed:
+            return [Run(self, inputs, self._run_observed(inputs)) for inputs in held]
+        if not held:
+            return []
+        together = [
+            self._to_device(arrays[0] if len(held) == 1 else np.stack(arrays)) for arrays in zip(*held, strict=True)
+        ]
+        batch = len(held)
+        memory = self.execution(batch).run(together)
+        kept = [
+            [
+                memory[Result(number, output)].cpu().numpy().reshape(batch, *layer.operators[output].out_shape)
+                for output in layer.outputs
+            ]
+            for number, layer in enumerate(self.program.layers)
+        ]
+        return [
+            Run(self, inputs, tuple(tuple(slot[query] for slot in layer) for layer in kept))
+            for query, inputs in enumerate(held)
+        ]
+
+    def execution(self, batch: int) -> Execution:
+        """The program planned for a batch size; made when first asked for."""
+        if batch not in self._executions:
+            self._executions[batch] = Execution(
+                self.program, batch, self._weights, self._ranges, self._selection, fuse=self.fused
+            )
+        return self._executions[batch]
+
+    def _run_observed(self, inputs: tuple[Array, ...]) -> tuple[tuple[Array, ...], ...]:
+        """Operator by operator, through `evaluate`."""
+        on_device = [self._to_device(array) for array in inputs]
         checkpoints: list[list[torch.Tensor]] = []
         for number, layer in enumerate(self.program.layers):
             results = self._run_layer(number, on_device, checkpoints)
             checkpoints.append([results[output] for output in layer.outputs])
-        arrays = (
+        return tuple(
             tuple(self._to_array(number, output, tensor) for output, tensor in zip(layer.outputs, kept, strict=True))
             for number, (layer, kept) in enumerate(zip(self.program.layers, checkpoints, strict=True))
         )
-        return Run(self, held, tuple(arrays))
 
     def results(self, layer: int, inputs: Sequence[Array], checkpoints: Sequence[Sequence[Array]]) -> list[Array]:
         """The results of all operators of one layer, from the checkpoints of earlier layers."""
@@ -171,19 +232,7 @@ class Runtime:
 
     def _range(self, layer: int, operand: Operand) -> Range:
         """The values that an operand's elements can have."""
-        if isinstance(operand, Immediate):
-            return Range(operand.value, operand.value)
-        match operand.source:
-            case WeightRef(root):
-                return self._ranges[root]
-            case CheckpointRef(earlier, slot) if not self._observed:
-                held = self.program.layers[earlier]
-                producer = held.operators[held.outputs[slot]]
-                return Range(producer.lo, producer.hi)
-            case ResultRef(index) if not self._observed:
-                producer = self.program.operator(layer, index)
-                return Range(producer.lo, producer.hi)
-        return Range(operand.dtype.lo, operand.dtype.hi)
+        return range_of(self.program, layer, operand, self._ranges, clamped=not self._observed)
 
     def _checked(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
         specs = self.program.inputs
@@ -200,8 +249,13 @@ class Runtime:
 
     def _to_device(self, array: Array) -> torch.Tensor:
         flat = np.ascontiguousarray(array).reshape(-1)
-        if not flat.flags.writeable:  # torch has no read-only tensors and warns
-            flat = flat.copy()
+        if not flat.flags.writeable:  # torch has no read-only tensors; nothing here writes to what it is given
+            if not flat.flags.aligned:
+                flat = flat.copy()
+            else:
+                block: Any = (ctypes.c_char * flat.nbytes).from_address(flat.ctypes.data)
+                block.owner = flat
+                flat = np.frombuffer(block, flat.dtype)
         return torch.from_numpy(flat).to(self.device)
 
     def _to_array(self, layer: int, operator: int, tensor: torch.Tensor) -> Array:

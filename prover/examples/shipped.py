@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load
+from safetensors.torch import load, save
 
 from prover.errors import CorruptModel
 
@@ -52,3 +52,38 @@ def shipped(name: str, folder: Path = WEIGHTS) -> bytes:
 def shipped_weights(name: str, folder: Path = WEIGHTS) -> dict[str, torch.Tensor]:
     """The tensors of a shipped weight file as float32."""
     return tensors(name, shipped(name, folder))
+
+
+def publish(name: str, data: bytes, *, command: str, metric: dict[str, float], folder: Path = WEIGHTS) -> None:
+    """Write a file into the weights folder and its row into the manifest; for the training scripts.
+
+    Args:
+        command: what was run to make the file.
+        metric: what was measured with it, by name.
+    """
+    folder.mkdir(exist_ok=True)
+    path = folder / MANIFEST
+    rows = json.loads(path.read_text())["files"] if path.exists() else []
+    row = {
+        "name": name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "command": command,
+        "metric": metric,
+    }
+    rows = sorted([*(old for old in rows if old["name"] != name), row], key=lambda each: str(each["name"]))
+    (folder / name).write_bytes(data)
+    path.write_text(json.dumps({"files": rows}, indent=2) + "\n")
+
+
+def publish_weights(
+    name: str, module: torch.nn.Module, *, command: str, metric: dict[str, float], folder: Path = WEIGHTS
+) -> None:
+    """As publish, for a module's floating-point tensors as float16; a tied tensor is stored once."""
+    half: dict[str, torch.Tensor] = {}
+    stored: set[int] = set()
+    for key, tensor in module.state_dict().items():
+        if tensor.is_floating_point() and tensor.data_ptr() not in stored:
+            stored.add(tensor.data_ptr())
+            half[key] = tensor.detach().half().contiguous()
+    publish(name, save(half), command=command, metric=metric, folder=folder)

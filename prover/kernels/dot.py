@@ -65,14 +65,14 @@ def _matrix_product(operator: Operator, stored: Sequence[Stored], planned: DotPl
     assert planned.product is not None
     assert planned.backend is not None
     batch, m, n, k = planned.product.batch, planned.product.m, planned.product.n, planned.product.k
-    a = _factor(operator, stored, 0, (*planned.batch, *planned.rows)).reshape(batch, m, k)
-    b = _factor(operator, stored, 1, (*planned.batch, *planned.columns)).reshape(batch, n, k)
+    a = factor(operator, stored, 0, (*planned.batch, *planned.rows)).reshape(batch, m, k)
+    b = factor(operator, stored, 1, (*planned.batch, *planned.columns)).reshape(batch, n, k)
     order = (*planned.batch, *planned.rows, *planned.columns)
     product = planned.backend.multiply(a, b, planned.product).reshape([operator.shape[axis] for axis in order])
     return product.permute([order.index(axis) for axis in range(len(order))])
 
 
-def _factor(operator: Operator, stored: Sequence[Stored], slot: int, axes: tuple[int, ...]) -> torch.Tensor:
+def factor(operator: Operator, stored: Sequence[Stored], slot: int, axes: tuple[int, ...]) -> torch.Tensor:
     """Operand `slot` over the given output axes, in order, then the terms; axes along which it rests are dropped."""
     whole = shown_tensor(operator.operands[slot], stored[slot], operator.shape)
     outer = len(operator.out_shape)

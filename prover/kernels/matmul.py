@@ -98,7 +98,13 @@ class Int8(Backend):
             a, b = _padded(a, max(24, -(-m // 8) * 8), -(-k // 8) * 8), _padded(b, -(-n // 8) * 8, -(-k // 8) * 8)
         elif k == 1:  # one term with several columns is wrong on CPU (torch 2.13 mistakes the transposed strides)
             a, b = _padded(a, m, 2), _padded(b, n, 2)
-        return torch._int_mm(_canonical(a), _canonical(b).t())[:m, :n]
+        out = torch.empty((len(a), len(b)), dtype=torch.int32, device=a.device)
+        self.write(a, b, out)
+        return out[:m, :n]
+
+    def write(self, a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
+        """i32 [M, N] from i8 [M, K] and [N, K]; K from 2 on, and what CUDA wants, is the caller's to see to."""
+        torch._int_mm(_canonical(a), _canonical(b).t(), out=out)
 
 
 def _padded(matrix: torch.Tensor, rows: int, columns: int) -> torch.Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from eth_account import Account
+from web3.types import RPCEndpoint, RPCResponse
 
 from contracts import calls
 from contracts.chain import Chain
@@ -86,6 +87,18 @@ def liar(layer: int, operator: int = 0, element: int = 0, delta: int = 1) -> Run
         return FaultyInterpretation(model.program, model.weights, tuple(inputs), fault=fault)
 
     return run
+
+
+class Faltering(LocalProvider):
+    """A node that drops the connection at the call that comes after `good` more."""
+
+    good = 1_000
+
+    def make_request(self, method: RPCEndpoint, params: object) -> RPCResponse:
+        self.good -= 1
+        if self.good == -1:
+            raise ConnectionError("the node hung up")
+        return super().make_request(method, params)
 
 
 class Stage:

@@ -6,19 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from web3.types import RPCEndpoint, RPCResponse
 
 from contracts import calls
 from contracts.chain import Chain
 from contracts.client import Client
 from contracts.errors import ChainUnavailable
 from contracts.observer import Observer
-from contracts.provider import LocalProvider
 from contracts.snapshot import DisputeStatus, Reason, RequestStatus, Snapshot
 from executor.service import ExecutorService
 from prover.game.adversaries import LyingDefender, MistakenChallenger
 from prover.game.position import Phase
-from tests.agents.stage import ETHER, PARAMETERS, Stage, liar
+from tests.agents.stage import ETHER, PARAMETERS, Faltering, Stage, liar
 from tests.agents.test_mistakes import mistaken
 from watcher.service import WatcherService
 
@@ -131,18 +129,6 @@ def test_an_observer_sees_another_history_that_is_longer(stage: Stage) -> None:
     statuses = [stage.request(r).status for r in (first, second, third)]
     assert statuses == [RequestStatus.OPEN, RequestStatus.ENDED, RequestStatus.OPEN]
     assert stage.look() == fresh(stage)
-
-
-class Faltering(LocalProvider):
-    """A node that drops the connection at the call that comes after `good` more."""
-
-    good = 1_000
-
-    def make_request(self, method: RPCEndpoint, params: object) -> RPCResponse:
-        self.good -= 1
-        if self.good == -1:
-            raise ConnectionError("the node hung up")
-        return super().make_request(method, params)
 
 
 @pytest.mark.parametrize("good", range(6))

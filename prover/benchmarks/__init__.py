@@ -1,0 +1,1 @@
+"""How fast exact programs run against their float originals, on this machine."""

@@ -1,0 +1,73 @@
+"""The commands as an operator starts them: processes of their own, ended by a signal, that show no key."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from contracts.chain import Chain
+from contracts.client import Client
+from contracts.keys import load_account
+from contracts.observer import Observer
+from deploy.devnet import Devnet
+from tests.agents.stage import ETHER
+from tests.commands.conftest import assert_shows_no_key
+
+
+def connected(devnet: Devnet) -> list[str]:
+    files = devnet.files
+    places = {"chain": devnet.server.url, "deployment": files.deployment, "models": files.models, "key": files.keys}
+    return [part for name, value in places.items() for part in (f"--{name}", str(value))]
+
+
+@contextmanager
+def started(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def until(process: subprocess.Popen[str], event: str) -> str:
+    """What a process prints until it says a word."""
+    assert process.stdout is not None
+    seen = ""
+    for line in process.stdout:
+        seen += line
+        if event in line:
+            return seen
+    raise AssertionError(f"it ended without {event}: {seen}")
+
+
+@pytest.mark.parametrize(
+    ("role", "stake", "number"), [("watcher", "10eth", signal.SIGTERM), ("executor", "20ether", signal.SIGINT)]
+)
+def test_an_agent_deposits_its_stake_and_ends_when_it_is_told_to(
+    devnet: Devnet, role: str, stake: str, number: signal.Signals
+) -> None:
+    with started(f"{role}.cli", "--stake", stake, *connected(devnet)) as process:
+        printed = until(process, "stake_deposited")
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    assert "agent_stopped" in rest
+    assert_shows_no_key(printed + rest)
+    client = Client(Chain.connect(devnet.server.url), devnet.deployment, load_account(None, role, devnet.files.keys))
+    assert Observer(client, client.address).observe().account.free == int(stake[:2]) * ETHER
+
+
+def test_a_refusal_is_one_line_on_standard_error_and_a_status(devnet: Devnet) -> None:
+    with started("watcher.cli", "--stake", "0.1eth", *connected(devnet)) as process:
+        printed, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert printed == ""
+    assert errors.splitlines() == [
+        "watcher: a stake of 0.1 eth is too little: the bond of one dispute is 1 eth; give --stake 1eth or more"
+    ]
