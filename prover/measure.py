@@ -7,54 +7,63 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
+from prover import validity
 from prover.compiler import CompiledModel
 from prover.compiler.builder import Activation, Produced
 from prover.operators import TABLE, row_of
-from prover.program import Layer, Operator
-from prover.report import AccuracyReport, LayerReport
+from prover.program import Layer, Opcode, Operator
+from prover.quality import Judge
+from prover.quantisation import Reals
+from prover.report import AccuracyReport, Dearest, LayerReport
 from prover.runtime import Run, Runtime
 from prover.trace import Array
 
-TRACED_SAMPLES = 32
+TRACED_SAMPLES = 8
 """Samples on which layers are compared and clamps counted."""
 
 
 def measure(
     model: CompiledModel,
     samples: Iterable[Sequence[torch.Tensor]],
-    labels: Sequence[int],
+    judge: Judge,
     *,
     runtime: Runtime | None = None,
 ) -> AccuracyReport:
-    """Run both models on held-out samples; the class is the largest element of the first output.
-
-    Args:
-        samples: tuples of inputs with the shapes the model was compiled for.
-        labels: one class per sample.
-    """
+    """Run both models on held-out samples, tuples of inputs with the shapes the model was compiled for."""
     runtime = runtime or Runtime(model.program, model.weights)
     layers = [_Tally(model, number) for number in range(len(model.program.layers))]
-    real, integer = [], []
+    reals: list[Reals] = []
+    integers: list[Reals] = []
     for number, inputs in enumerate(samples):
         with torch.no_grad():
             floats = model.graph.evaluate(inputs)
         run = runtime.run(model.quantise(*inputs))
-        real.append(int(floats[model.graph.outputs[0]].argmax()))
-        integer.append(int(np.argmax(run.outputs[0])))
+        reals.append(floats[model.graph.outputs[0]].numpy())
+        integers.append(model.dequantise(run.outputs)[0])
         if number < TRACED_SAMPLES:
             for tally in layers:
                 tally.count(run, floats)
-    expected, real_classes, integer_classes = np.array(labels), np.array(real), np.array(integer)
     return AccuracyReport(
         model.name,
         model.id.hex(),
-        len(real),
-        float((real_classes == expected).mean()),
-        float((integer_classes == expected).mean()),
-        float((real_classes == integer_classes).mean()),
+        len(reals),
+        judge(reals, integers),
         tuple(tally.report() for tally in layers),
         {name: len(dots) for name, dots in runtime.backends().items()},
+        sum(o.numel * o.terms for layer in model.program.layers for o in layer.operators if o.opcode is Opcode.DOT),
+        _dearest(model),
     )
+
+
+def _dearest(model: CompiledModel) -> Dearest:
+    """The step that costs the most gas."""
+    steps = (
+        (*validity.dearest_move(model.program, number, operator), model.program.names[number], row_of(operator).name)
+        for number, layer in enumerate(model.program.layers)
+        for operator in layer.operators
+    )
+    payload, gas, layer, name = max(steps, key=lambda step: step[1])
+    return Dearest(layer, name, gas, payload)
 
 
 class _Tally:
@@ -80,8 +89,8 @@ class _Tally:
         return best
 
     def _clamping(self) -> Iterator[int]:
-        """Operators whose clamp can cut values off: those that bring a result to a new scale."""
-        return (i for i, operator in enumerate(self.layer.operators) if TABLE[row_of(operator).name].rescales)
+        """Operators whose clamp can cut values off: those that bring a result to a new scale. A table holds its own ends."""
+        return (i for i, operator in enumerate(self.layer.operators) if row_of(operator).rescales and row_of(operator).name != "table")
 
     def count(self, run: Run, floats: Mapping[str, torch.Tensor]) -> None:
         results = run.results(self.number)

@@ -1,4 +1,4 @@
-"""The accuracy report of a published model: against its float original, layer by layer, on inputs it has not seen."""
+"""The report of a published model: quality against its float original, layers, cost, and the dearest step to dispute."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from prover.errors import CorruptModel
-
-GATE_POINTS = 0.5
-"""Accuracy that the integer model may lose, in percentage points."""
+from prover.quality import Quality
 
 
 @dataclass(frozen=True)
@@ -32,50 +30,78 @@ class LayerReport:
 
 
 @dataclass(frozen=True)
+class Dearest:
+    """The step of a dispute that costs the most, by the loader's formula (protocol, section 3.6)."""
+
+    layer: str
+    operator: str
+    gas: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class AccuracyReport:
-    """Accuracies are shares of `samples`; `agreement` is the share on which both answer alike."""
+    """A compiled model measured on `samples` held-out inputs; the gates decide whether it may be published."""
 
     name: str
     model: str
     samples: int
-    float_accuracy: float
-    integer_accuracy: float
-    agreement: float
+    quality: Quality
     by_layer: tuple[LayerReport, ...]
     backends: Mapping[str, int]
     """How many dots each matmul backend computed on the publisher's machine."""
+    multiply_adds: int
+    dearest: Dearest
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        return self.quality.figures
+
+    @property
+    def float_accuracy(self) -> float:
+        """Of a classifier, a share of the samples."""
+        return self.figures["float_accuracy"]
+
+    @property
+    def integer_accuracy(self) -> float:
+        return self.figures["integer_accuracy"]
 
     @property
     def lost_points(self) -> float:
         """Percentage points of accuracy lost to the integers; negative if gained."""
-        return 100 * (self.float_accuracy - self.integer_accuracy)
+        return self.figures["lost_points"]
 
     @property
     def passes(self) -> bool:
         """Whether the model may be published."""
-        return self.lost_points <= GATE_POINTS
+        return self.quality.passes
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return {**asdict(self), "lost_points": self.lost_points, "passes": self.passes}
+        return {**asdict(self), "passes": self.passes}
 
     @classmethod
     def from_dict(cls, held: Mapping[str, Any]) -> AccuracyReport:
         """From what `as_dict` gave. CorruptModel if it is no such report."""
         try:
             fields = {name: held[name] for name in cls.__dataclass_fields__}
-            layers = tuple(LayerReport(**layer) for layer in fields.pop("by_layer"))
-            return cls(**fields, by_layer=layers)
+            fields["quality"] = Quality(**fields["quality"])
+            fields["dearest"] = Dearest(**fields["dearest"])
+            fields["by_layer"] = tuple(LayerReport(**layer) for layer in fields["by_layer"])
+            return cls(**fields)
         except (KeyError, TypeError) as error:
             raise CorruptModel(f"the accuracy report cannot be read: {error!r}; publish the model anew") from error
 
     def __rich__(self) -> Group:
-        verdict = "passes" if self.passes else f"fails, more than {GATE_POINTS} points lost"
+        figures = ", ".join(f"{name.replace('_', ' ')} {value:.5g}" for name, value in self.figures.items())
+        gates = "\n".join(f"  {'passes' if holds else 'FAILS'}: {gate}" for gate, holds in self.quality.gates.items())
         summary = Text(
             f"{self.name} {self.model}\n"
-            f"accuracy on {self.samples} held-out samples: float {self.float_accuracy:.2%}, "
-            f"integer {self.integer_accuracy:.2%} ({verdict}); same answer on {self.agreement:.2%}\n"
-            f"matmul: {', '.join(f'{n} dots by {name}' for name, n in self.backends.items())}"
+            f"on {self.samples} held-out inputs: {figures}\n{gates}\n"
+            f"{self.multiply_adds:,} multiply-adds; matmul: "
+            f"{', '.join(f'{n} dots by {name}' for name, n in self.backends.items())}\n"
+            f"dearest step: {self.dearest.operator} in {self.dearest.layer}, at most {self.dearest.gas:,} gas and "
+            f"{self.dearest.bytes:,} bytes"
         )
         table = Table("layer", "operators", "bytes committed", "error to float", "clamped at most")
         for layer in self.by_layer:

@@ -13,7 +13,7 @@ from prover.compiler.calibrate import LINEAR
 from prover.compiler.graph import Graph, Node, Ref
 from prover.compiler.layout import Axes
 from prover.compiler.patterns import NORM, SOFTMAX
-from prover.compiler.plan import MOVES
+from prover.compiler.plan import is_move
 from prover.compiler.reshaping import moved_axes
 from prover.compiler.simplify import MATMUL
 
@@ -43,7 +43,7 @@ def _reductions(graph: Graph, name: str, axes: Axes) -> Iterator[bool]:
     for node in graph.nodes:
         if name not in node.refs:
             continue
-        if node.op in MOVES:
+        if is_move(node):
             moved = moved_axes(node, axes)
             if moved is not None:
                 yield from _reductions(graph, node.name, moved[0])

@@ -24,6 +24,7 @@ HIDDEN = -1e4
 
 def recognise(graph: Graph) -> Graph:
     """The same function with composite nodes."""
+    graph = graph.rewritten({}, _guarded_softmaxes(graph))
     for find in (_norms, _rotary_pairs, _contractions, _softmaxes):
         graph = graph.rewritten(find(graph))
     return graph
@@ -205,6 +206,33 @@ def _softmaxes(graph: Graph) -> dict[str, Node]:
         arguments = {"scores": scores, "visible": visible}
         found[node.name] = replace(node, op=SOFTMAX, arguments=arguments, call=attend)
     return found
+
+
+def _guarded_softmaxes(graph: Graph) -> dict[str, str]:
+    """where(nothing is visible, 0, softmax): how scaled_dot_product_attention is exported. The guard is dropped."""
+    found = {}
+    for node in graph.nodes:
+        softmax = graph.producer(node.arguments.get("other"), "aten._softmax") if node.op == "aten.where" else None
+        if softmax is None or not _is_zero(graph, node.arguments["self"]):
+            continue
+        guard: Any = node.arguments["condition"]
+        for op in ("aten.logical_not", "aten.any", "aten.logical_not", "aten.eq"):
+            step = graph.producer(guard, op)
+            if step is None:
+                break
+            guard = step.arguments["self"]
+        else:
+            assert step is not None
+            if guard == softmax.arguments["self"] and _scalar(step.arguments["other"]) == float("-inf"):
+                found[node.name] = softmax.name
+    return found
+
+
+def _is_zero(graph: Graph, value: Any) -> bool:
+    filled = graph.producer(value, "aten.full_like", "aten.zeros_like")
+    if filled is not None:
+        return filled.arguments.get("fill_value", 0) == 0
+    return isinstance(value, torch.Tensor) and not bool(value.any())
 
 
 def _masked(graph: Graph, value: Any) -> tuple[Any, Any]:

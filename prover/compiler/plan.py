@@ -92,11 +92,16 @@ def plan(graph: Graph, seen: Statistics) -> Plan:
 # Wide values
 
 
+def is_move(node: Node) -> bool:
+    """Whether an operator only looks at a value differently; a number as factor is part of how it looks."""
+    return node.op in MOVES or (node.op in ("aten.mul", "aten.div") and scalar_of(node.arguments["other"]) is not None)
+
+
 def readers(graph: Graph, name: str) -> Iterator[Node]:
     """Who computes with a value, however it looks at it."""
     for node in graph.nodes:
         if name in node.refs:
-            if node.op in MOVES:
+            if is_move(node):
                 yield from readers(graph, node.name)
             else:
                 yield node
@@ -240,6 +245,6 @@ def _only_linear_or_sums(graph: Graph, name: str) -> bool:
     return True
 
 
-__all__ = ["HEADROOM", "MOVES", "Form", "Plan", "matrix", "plan", "readers", "scalar_of"]
+__all__ = ["HEADROOM", "Form", "Plan", "is_move", "matrix", "plan", "readers", "scalar_of"]
 
 

@@ -45,7 +45,8 @@ def _keeps_last(node: Node, value: Activation) -> bool:
 
 def moved_axes(node: Node, axes: Axes) -> Moved | None:
     """Where a movement operator leaves the axes of its source; None if no view can show it."""
-    return _MOVES[node.op](node, axes)
+    find = _MOVES.get(node.op)
+    return (axes, 0) if find is None else find(node, axes)
 
 
 def _view(node: Node, axes: Axes) -> Moved | None:

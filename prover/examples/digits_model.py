@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prover.compiler import compile
+from prover import quality
 from prover.errors import RefuteError
 from prover.examples.digits import Digits, digits, smaller_digits
 from prover.measure import measure
@@ -29,7 +30,7 @@ def compile_digits(*, smaller: bool = False) -> CompiledDigits:
     compiled = compile(held.module, held.example, held.calibration, name="small digits" if smaller else "digits")
     samples = [(image.unsqueeze(0),) for image in held.images]
     labels = [int(label) for label in held.labels]
-    report = measure(compiled, samples, labels)
+    report = measure(compiled, samples, quality.classification(labels))
     if not report.passes:
         raise RefuteError(
             f"the integer model loses {report.lost_points:.2f} points of accuracy; a model that misses its gate "
