@@ -22,12 +22,18 @@ def calibrate(graph: Graph, calibration: Iterable[Sequence[torch.Tensor]]) -> Sc
     """Scales of every value of the graph. Each calibration item is one tuple of inputs, shaped as the examples."""
     largest: dict[str, float] = {}
     with torch.no_grad():
-        for inputs in calibration:
+        for number, inputs in enumerate(calibration):
+            shapes = [tuple(tensor.shape) for tensor in inputs]
+            if shapes != list(graph.inputs.values()):
+                expected = ", ".join(map(str, graph.inputs.values()))
+                problem = f"calibration item {number} has shapes {', '.join(map(str, shapes))}"
+                raise UnsupportedModule(f"{problem}; give tuples of inputs shaped as the examples: {expected}")
             for name, value in graph.evaluate(inputs).items():
-                largest[name] = max(largest.get(name, 0.0), float(value.abs().max()))
+                magnitude = float(value.abs().max())
+                if not math.isfinite(magnitude):
+                    problem = f"value {name} becomes NaN or infinite on calibration item {number}"
+                    raise UnsupportedModule(f"{problem}; check the calibration inputs and the weights")
+                largest[name] = max(largest.get(name, 0.0), magnitude)
     if not largest:
         raise UnsupportedModule("there are no calibration inputs; give at least one, a few hundred are better")
-    for name, magnitude in largest.items():
-        if not math.isfinite(magnitude):
-            raise UnsupportedModule(f"value {name} becomes NaN or infinite on the calibration inputs; check them")
     return {name: (magnitude or 1.0) * HEADROOM / LIMIT for name, magnitude in largest.items()}

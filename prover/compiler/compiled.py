@@ -15,7 +15,7 @@ from prover.compiler.fold import fold
 from prover.compiler.graph import Graph, capture
 from prover.compiler.lower import lower
 from prover.encoding import model_id
-from prover.errors import InvalidInput
+from prover.errors import InvalidInput, InvalidProgram, UnsupportedModule
 from prover.program import ModelId, Program, TensorRoot
 from prover.quantisation import Quantisation, Reals
 from prover.trace import Array
@@ -80,7 +80,11 @@ def compile_module(
     """
     graph = fold(capture(module, example_inputs))
     lowered = lower(graph, calibrate(graph, calibration))
-    validity.check(lowered.program, lowered.weights)
+    try:
+        validity.check(lowered.program, lowered.weights)
+    except InvalidProgram as error:
+        problem = f"the compiled program breaks a rule of the protocol: {error}"
+        raise UnsupportedModule(f"{problem}; make the module smaller") from error
     return CompiledModel(
         name,
         lowered.program,

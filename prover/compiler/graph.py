@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch.export.graph_signature import InputKind
+from torch.export.graph_signature import InputKind, OutputKind
 
 from prover.errors import UnsupportedModule
 
@@ -77,15 +77,27 @@ def refusal(node: Node, problem: str, remedy: str) -> UnsupportedModule:
 
 def capture(module: torch.nn.Module, example_inputs: Sequence[torch.Tensor]) -> Graph:
     """Export a module in evaluation mode to core ATen, for the shapes of `example_inputs`."""
-    if module.training:
-        raise UnsupportedModule("the module is in training mode; call its eval() first")
+    for name, part in module.named_modules():
+        if part.training:
+            raise UnsupportedModule(f"{name or 'the module'} is in training mode; call the module's eval() first")
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise UnsupportedModule(f"{name} contains NaN or infinite values; retrain or repair the checkpoint")
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # raised inside torch.export itself
-        program = torch.export.export(module, tuple(example_inputs)).run_decompositions()
-        return _Importer(program).graph()
+        return _Importer(_exported(module, tuple(example_inputs))).graph()
+
+
+def _exported(module: torch.nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> torch.export.ExportedProgram:
+    try:
+        program: torch.export.ExportedProgram = torch.export.export(module, example_inputs).run_decompositions()
+        return program
+    except Exception as error:  # torch.export has no common error of its own
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UnsupportedModule(
+            f"torch.export cannot trace {type(module).__name__}: {reason}; a module's control flow and shapes may not "
+            "depend on the values of its inputs"
+        ) from error
 
 
 def _leaves(values: Any) -> Iterator[Any]:
@@ -100,6 +112,15 @@ def _resolved(value: Any, values: Mapping[str, torch.Tensor]) -> Any:
     if isinstance(value, Ref):
         return values[value.name]
     return [_resolved(v, values) for v in value] if isinstance(value, list | tuple) else value
+
+
+_CHECKS = ("aten._assert_tensor_metadata", "aten._assert_scalar", "aten.sym_constrain_range_for_size")
+"""Calls that only check what is fixed here anyway."""
+
+
+def _name(target: torch._ops.OpOverload[..., Any]) -> str:
+    """An ATen operator's name without overload."""
+    return str(target._schema.name).replace("::", ".")
 
 
 class _Importer:
@@ -120,6 +141,10 @@ class _Importer:
                 self.known[name] = Ref(name)
             else:
                 self.known[name] = constants[str(spec.target)].detach()
+        for result in self.program.graph_signature.output_specs:
+            if result.kind is not OutputKind.USER_OUTPUT:
+                changed = result.target or result.arg.name
+                raise UnsupportedModule(f"the module changes {changed} when it runs; return it as an output instead")
         outputs: tuple[str, ...] = ()
         for node in self.program.graph.nodes:
             if node.op == "placeholder" and isinstance(self.known[node.name], Ref):
@@ -127,13 +152,16 @@ class _Importer:
             elif node.op == "call_function":
                 self.known[node.name] = self._call(node)
             elif node.op == "output":
-                outputs = tuple(self._output(value) for value in _leaves(node.args))
+                outputs = tuple(self._output(number, value) for number, value in enumerate(_leaves(node.args)))
+        if not outputs:
+            raise UnsupportedModule("the module returns nothing; return tensors that depend on its inputs")
         return Graph(self.inputs, tuple(self.nodes), outputs)
 
-    def _output(self, value: torch.fx.Node | None) -> str:
-        known = self.known[value.name] if value is not None else None
+    def _output(self, number: int, value: Any) -> str:
+        known = self.known[value.name] if isinstance(value, torch.fx.Node) else None
         if not isinstance(known, Ref):
-            raise UnsupportedModule("an output of the module does not depend on its inputs; return tensors that do")
+            problem = f"output {number} of the module does not depend on its inputs"
+            raise UnsupportedModule(f"{problem}; return only tensors that do")
         return known.name
 
     def _call(self, node: torch.fx.Node) -> Any:
@@ -141,9 +169,11 @@ class _Importer:
         stack = node.meta.get("nn_module_stack") or {}
         path = [entry[0] for entry in stack.values()][-1] if stack else ""
         if node.target is operator.getitem:
-            base, index = self._value(node.args[0]), node.args[1]
+            source: Any = node.args[0]
+            base, index = self._value(source), node.args[1]
             if index != 0:
-                raise UnsupportedModule(f"output {index} of a call at {path or 'the module'} is used; use the first")
+                problem = f"{_name(source.target)} at {path or 'the module'}: its output {index} is used"
+                raise UnsupportedModule(f"{problem}; use the first only")
             return base[0] if isinstance(base, tuple | list) else base
         if not isinstance(node.target, torch._ops.OpOverload):
             raise UnsupportedModule(f"{node.target} at {path or 'the module'} is no ATen operator; express it in them")
@@ -153,10 +183,14 @@ class _Importer:
             default = node.kwargs.get(argument.name, argument.default_value)
             given = node.args[position] if position < len(node.args) else default
             arguments[argument.name] = self._value(given)
-        name = str(target._schema.name).replace("::", ".")
+        name = _name(target)
+        if name in _CHECKS:
+            return None
         value = node.meta["val"]
-        shape = tuple((value[0] if isinstance(value, tuple | list) else value).shape)
+        shape = tuple(getattr(value[0] if isinstance(value, tuple | list) else value, "shape", ()))
         imported = Node(node.name, name, path or "the module", arguments, shape, _caller(target))
+        if torch.Tag.nondeterministic_seeded in target.tags:
+            raise refusal(imported, "its result is random", "draw it outside and pass it as an input")
         if not any(imported.refs):
             return imported.call(arguments)
         self.nodes.append(imported)

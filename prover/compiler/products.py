@@ -22,8 +22,8 @@ from prover.views import contiguous
 def linear_with_bias(state: Lowering, node: Node) -> Activation:
     """addmm: beta * self + alpha * (mat1 @ mat2), mat2 [K, O] constant, self a constant [O]."""
     bias = node.arguments["self"]
-    if not isinstance(bias, torch.Tensor):
-        raise refusal(node, "its bias depends on the input", "add it in a separate step")
+    if not isinstance(bias, torch.Tensor) or bias.dim() > 1:
+        raise refusal(node, "its bias is no constant vector", "add it in a separate step")
     scaled = _reals(bias) * float(node.arguments["beta"])
     return _linear(state, node, "mat1", float(node.arguments["alpha"]), scaled)
 

@@ -32,7 +32,7 @@ class Requantiser:
 def quantise_rows(weight: Reals) -> tuple[NDArray[np.int8], Reals]:
     """(i8 [O, K], scales [O]) of a real matrix [O, K]: each row rounded to nearest by its largest magnitude / 127."""
     scales = np.abs(weight).max(axis=1) / 127
-    scales[scales == 0] = 1.0
+    scales[scales == 0] = scales.max() or 1.0  # any would do; a larger one costs the other rows precision
     return np.rint(weight / scales[:, None]).astype(np.int8), scales
 
 

@@ -17,7 +17,7 @@ from prover.program import DType
 from prover.views import contiguous
 
 _EXTRA_BITS = 8
-"""Bits below the result's unit in which the second summand is held, so that the sum is rounded once."""
+"""Bits below the result's unit in which the second summand is held, as far as i32 has room: the sum is rounded once."""
 
 
 def add(state: Lowering, node: Node) -> Activation:
@@ -44,17 +44,20 @@ def _add_activations(state: Lowering, node: Node, first: Activation, second: Act
     scale = state.scales[node.name]
     order = _order(a)
     shape = [first.shape[axis] for axis in order]
-    m, shift = single(second.scale * (1 << _EXTRA_BITS) / scale, second.tensor.magnitude)
+    largest = second.tensor.magnitude * second.scale / scale
+    extra = min(_EXTRA_BITS, 31 - math.frexp(largest)[1])
+    m, shift = single(first.scale / scale, first.tensor.magnitude, MAX_MULTIPLIER_BITS)
+    if not 0 <= extra <= shift:
+        problem = "the sum is tens of thousands of times smaller than what is added"
+        raise refusal(node, problem, "check the calibration inputs")
+    held_m, held_shift = single(second.scale * (1 << extra) / scale, second.tensor.magnitude)
     view = second.tensor.strided([b[axis] for axis in order], second.offset)
     lo, hi = DType.I32.lo, DType.I32.hi
-    held = state.add("mul", shape, (view, 1, m, 0), lo, hi, DType.I32, shift=shift)
-    m, shift = single(first.scale / scale, first.tensor.magnitude, MAX_MULTIPLIER_BITS)
-    if shift < _EXTRA_BITS:
-        raise refusal(node, "the sum is a million times smaller than its summand", "check the calibration inputs")
+    held = state.add("mul", shape, (view, 1, held_m, 0), lo, hi, DType.I32, shift=held_shift)
     lo, hi = state.output_range(node)
     rows = held.strided(contiguous(shape))
     operands = (first.tensor.strided([a[axis] for axis in order], first.offset), 1, m, rows)
-    tensor = state.add("mul", shape, operands, lo, hi, shift=shift, lift=shift - _EXTRA_BITS)
+    tensor = state.add("mul", shape, operands, lo, hi, shift=shift, lift=shift - extra)
     return Activation(tensor, layout.dense(node.shape, order), scale)
 
 
@@ -95,14 +98,14 @@ def mean(state: Lowering, node: Node) -> Activation:
     """The mean over some axes: a dot with b = 1."""
     value, strides = state.plain(state.activation(node, "self"))
     axes = len(strides)
-    dims = node.arguments["dim"] or range(axes)
+    dims = node.arguments.get("dim") or range(axes)
     gone = sorted({dim % axes for dim in dims}, key=lambda axis: -abs(strides[axis]))
     kept = [axis for axis in _order(strides) if axis not in gone]
     shape, window = [value.shape[axis] for axis in kept], [value.shape[axis] for axis in gone]
     view = value.tensor.strided([strides[axis] for axis in (*kept, *gone)], value.offset)
     logical = [axis for axis in range(axes) if axis not in gone]
     dense = layout.dense([value.shape[axis] for axis in logical], [logical.index(axis) for axis in kept])
-    if node.arguments["keepdim"]:
+    if node.arguments.get("keepdim"):
         held = iter(dense)
         dense = tuple((layout.Factor(1, 0),) if axis in gone else next(held) for axis in range(axes))
     return average(state, node, value, view, shape, window, math.prod(window), dense)
