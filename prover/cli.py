@@ -28,7 +28,9 @@ console = Console()
 EXAMPLES = {"digits": "prover.examples.digits_model:model"}
 """Named examples: module:function that returns a `prover.model_folder.Model`."""
 
-FolderArgument = Annotated[Path, typer.Argument(help="a model folder, named by the model's id")]
+FolderArgument = Annotated[
+    Path, typer.Argument(help="a model folder, named by the model's id", callback=lambda folder: folder.absolute())
+]
 
 
 @app.command()
@@ -38,21 +40,31 @@ def compile(
 ) -> None:
     """Compile a torch model to an integer program and write its folder."""
     made = _made(source)
-    folder = model_folder.publish(made, models)
+    try:
+        folder = model_folder.publish(made, models)
+    except OSError as error:
+        raise RefuteError(f"the model cannot be written under {models}: {error}; choose another --models") from error
     if "accuracy" in made.report:
         console.print(AccuracyReport.from_dict(made.report["accuracy"]))
-    console.print(f"model {folder.name}\nwritten to {folder}")
+    _print_line(f"model {folder.name}\nwritten to {folder}")
+
+
+def _print_line(text: str) -> None:
+    """Print as it is: unbroken whatever the terminal's width, for whoever copies or parses it."""
+    console.print(text, soft_wrap=True, markup=False)
 
 
 def _made(source: str) -> Model:
     module_name, _, function = EXAMPLES.get(source, source).partition(":")
-    if not function:
+    if not function or not module_name or module_name.startswith("."):
         raise RefuteError(f"{source!r} is neither an example ({', '.join(EXAMPLES)}) nor module:function")
     sys.path.insert(0, "")
     try:
         make = getattr(importlib.import_module(module_name), function)
     except (ImportError, AttributeError) as error:
         raise RefuteError(f"{source} cannot be imported: {error}; give module:function") from error
+    if not callable(make):
+        raise RefuteError(f"{source} is no function but {type(make).__name__}; give module:function")
     made = make()
     if not isinstance(made, Model):
         raise RefuteError(f"{source} returns {type(made).__name__}, not a prover.model_folder.Model")
@@ -76,7 +88,7 @@ def report(
 def inspect(folder: FolderArgument) -> None:
     """List the layers, their operators and shapes, and the bytes committed per layer."""
     model = model_folder.load(folder)
-    console.print(f"model {model.id.hex()}")
+    _print_line(f"model {model.id.hex()}")
     console.print(_layers_table(model.program))
     weights = sum(model.weights[root].nbytes for root in model.program.weight_roots())
     console.print(f"{model.program.operator_count} operators, {weights:,} bytes of weights")
@@ -110,14 +122,14 @@ def run(
     execution = Runtime(model.program, model.weights, backend=backend).run(inputs)
     forms = model.report.get("outputs", ())
     for number, output in enumerate(execution.outputs):
-        console.print(f"output {number}: {output.reshape(-1).tolist()}")
+        _print_line(f"output {number}: {output.reshape(-1).tolist()}")
         if number < len(forms):
             reals = Quantisation.from_dict(forms[number]).dequantise(output).reshape(-1)
-            console.print(f"  as reals: {' '.join(f'{x:.4g}' for x in reals)}")
+            _print_line(f"  as reals: {' '.join(f'{x:.4g}' for x in reals)}")
     if trace:
         for number, roots in enumerate(execution.trace.roots):
-            console.print(f"layer {number}: {' '.join(root.hex() for root in roots)}")
-    console.print(f"trace root {execution.trace.root.hex()}")
+            _print_line(f"layer {number}: {' '.join(root.hex() for root in roots)}")
+    _print_line(f"trace root {execution.trace.root.hex()}")
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def _read(path: Path, spec: TensorSpec, form: Quantisation | None) -> Array:
     dtype = NUMPY_DTYPES[spec.dtype]
     wanted = f"{spec.nbytes} bytes: {' x '.join(map(str, spec.shape))} of {spec.dtype.name.lower()}"
     try:
-        array = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.frombuffer(path.read_bytes(), "u1")
+        array = _array(path) if path.suffix == ".npy" else np.frombuffer(path.read_bytes(), "u1")
     except (OSError, ValueError) as error:
         raise InvalidInput(f"input {path} cannot be read: {error}; give {wanted}") from error
     if path.suffix != ".npy":
@@ -42,8 +42,17 @@ def _read(path: Path, spec: TensorSpec, form: Quantisation | None) -> Array:
             raise InvalidInput(f"input {path} has {array.size} bytes; the model takes {wanted}")
         return array.view(dtype).reshape(spec.shape)
     if array.dtype.kind == "f" and form is not None and array.shape == spec.shape:
+        if not np.isfinite(array).all():
+            raise InvalidInput(f"input {path} contains NaN or infinite values; replace them")
         return form.quantise(array)
-    if array.dtype != dtype or array.size != int(np.prod(spec.shape)):
+    if array.dtype != dtype or array.shape != spec.shape:
         held = f"{' x '.join(map(str, array.shape))} of {array.dtype}"
         raise InvalidInput(f"input {path} holds {held}; the model takes {wanted}, or floats of that shape")
-    return np.ascontiguousarray(array).reshape(spec.shape)
+    return np.ascontiguousarray(array)
+
+
+def _array(path: Path) -> np.ndarray:
+    """The one array of a `.npy` file; ValueError if it is none. (numpy.load also opens archives and pickles.)"""
+    with path.open("rb") as file:
+        array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
+        return array

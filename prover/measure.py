@@ -10,7 +10,7 @@ import torch
 from prover import validity
 from prover.compiler import CompiledModel
 from prover.compiler.builder import Activation, Produced
-from prover.operators import TABLE, row_of
+from prover.operators import row_of
 from prover.program import Layer, Opcode, Operator
 from prover.quality import Judge
 from prover.quantisation import Reals
@@ -89,8 +89,12 @@ class _Tally:
         return best
 
     def _clamping(self) -> Iterator[int]:
-        """Operators whose clamp can cut values off: those that bring a result to a new scale. A table holds its own ends."""
-        return (i for i, operator in enumerate(self.layer.operators) if row_of(operator).rescales and row_of(operator).name != "table")
+        """Operators whose clamp can cut values off: those that rescale. A table holds its own ends."""
+        return (
+            i
+            for i, operator in enumerate(self.layer.operators)
+            if row_of(operator).rescales and row_of(operator).name != "table"
+        )
 
     def count(self, run: Run, floats: Mapping[str, torch.Tensor]) -> None:
         results = run.results(self.number)

@@ -124,7 +124,9 @@ def load(folder: Path) -> Model:
     except (OSError, SafetensorError, ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise CorruptModel(f"model folder {folder} cannot be read: {error}; {remedy}") from error
     except MemoryError as error:
-        raise CorruptModel(f"model folder {folder} does not fit into this machine's memory; use a larger one") from error
+        raise CorruptModel(
+            f"model folder {folder} does not fit into this machine's memory; use a larger one"
+        ) from error
     except InvalidProgram as error:
         raise CorruptModel(f"model folder {folder} holds no valid model: {error}; {remedy}") from error
     model = Model(program, weights, report)

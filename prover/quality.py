@@ -15,7 +15,7 @@ from prover.quantisation import Reals
 LOST_POINTS = 0.5
 """Accuracy that an integer classifier may lose, in percentage points."""
 MEAN_COSINE, LEAST_COSINE, SAME_NEIGHBOUR = 0.9995, 0.998, 0.97
-"""What an integer embedding must reach: cosine to float, and the share of inputs whose nearest neighbour is the same."""
+"""What an integer embedding must reach: cosines to float, and how often its nearest neighbour is float's."""
 PERPLEXITY_RATIO = 1.01
 """Perplexity that an integer language model may have, as a multiple of float's."""
 

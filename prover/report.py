@@ -1,4 +1,4 @@
-"""The report of a published model: quality against its float original, layers, cost, and the dearest step to dispute."""
+"""The report of a published model: quality against float, layers, cost, and the dearest step to dispute."""
 
 from __future__ import annotations
 

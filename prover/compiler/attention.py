@@ -130,9 +130,7 @@ def _hidden_activation(state: Lowering, node: Node, visible: Ref) -> tuple[Store
     return state.hidden[value.tensor], tuple(full), value.offset
 
 
-def _hidden_constant(
-    state: Lowering, visible: torch.Tensor, shape: tuple[int, ...]
-) -> tuple[Stored, layout.Axes, int]:
+def _hidden_constant(state: Lowering, visible: torch.Tensor, shape: tuple[int, ...]) -> tuple[Stored, layout.Axes, int]:
     """A constant mask as the smallest tensor whose view it is: one row, a band along the diagonals, or all of it."""
     full = visible.to(torch.bool).expand(shape)
     hidden = np.where(full.numpy(), 0, -HIDING).astype(np.int64)

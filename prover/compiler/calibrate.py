@@ -61,7 +61,8 @@ class Statistics:
         lowest, highest = torch.aminmax(value)
         largest = max(-float(lowest), float(highest))
         if not math.isfinite(largest):
-            raise UnsupportedModule(f"value {name} becomes NaN or infinite on calibration input {self.count}")
+            problem = f"value {name} becomes NaN or infinite on calibration item {self.count - 1}"
+            raise UnsupportedModule(f"{problem}; check the calibration inputs and the weights")
         self.largest[name] = max(self.largest.get(name, 0.0), largest)
 
     def magnitude(self, name: str) -> float:
@@ -79,7 +80,9 @@ def row_source(graph: Graph, value: Ref) -> str:
     return value.name
 
 
-def calibrate(graph: Graph, calibration: Iterable[Sequence[torch.Tensor]], found: Statistics | None = None) -> Statistics:
+def calibrate(
+    graph: Graph, calibration: Iterable[Sequence[torch.Tensor]], found: Statistics | None = None
+) -> Statistics:
     """Statistics over calibration inputs, each a tuple of inputs shaped as the examples, added to those of `found`."""
     found = found if found is not None else Statistics()
     linears = [n.arguments[LINEAR[n.op]].name for n in graph.nodes if _is_linear(n)]
@@ -87,6 +90,7 @@ def calibrate(graph: Graph, calibration: Iterable[Sequence[torch.Tensor]], found
     norms = [node for node in graph.nodes if node.op == NORM]
     with torch.no_grad():
         for inputs in calibration:
+            _check_shapes(graph, inputs, found.count)
             values = graph.evaluate(inputs)
             found.count += 1
             for name, value in values.items():
@@ -102,6 +106,15 @@ def calibrate(graph: Graph, calibration: Iterable[Sequence[torch.Tensor]], found
                     found.rows[source] = Rows(torch.zeros(width, width), torch.zeros(width))
                 found.rows[source].add(rows)
     return found
+
+
+def _check_shapes(graph: Graph, inputs: Sequence[torch.Tensor], number: int) -> None:
+    shapes = [tuple(tensor.shape) for tensor in inputs]
+    wanted = [given.shape for given in graph.inputs.values()]
+    if shapes != wanted:
+        problem = f"calibration item {number} has shapes {', '.join(map(str, shapes))}"
+        expected = ", ".join(map(str, wanted))
+        raise UnsupportedModule(f"{problem}; give tuples of inputs shaped as the examples: {expected}")
 
 
 def _is_linear(node: Node) -> bool:

@@ -19,7 +19,7 @@ from prover.compiler.patterns import recognise
 from prover.compiler.plan import Plan, plan
 from prover.compiler.simplify import simplify
 from prover.encoding import model_id
-from prover.errors import InvalidInput, UnsupportedModule
+from prover.errors import InvalidInput, InvalidProgram, UnsupportedModule
 from prover.program import DType, ModelId, Program, TensorRoot
 from prover.quantisation import LIMIT, Quantisation, Reals
 from prover.trace import Array
@@ -109,7 +109,11 @@ def compile_shapes(
 
 def _lowered(name: str, graph: Graph, planned: Plan, seen: Statistics) -> CompiledModel:
     lowered = lower(graph, planned, seen)
-    validity.check(lowered.program, lowered.weights)
+    try:
+        validity.check(lowered.program, lowered.weights)
+    except InvalidProgram as error:
+        problem = f"the compiled program breaks a rule of the protocol: {error}"
+        raise UnsupportedModule(f"{problem}; make the module smaller") from error
     return CompiledModel(
         name,
         lowered.program,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,31 +26,48 @@ def _fold_batch_norms(graph: Graph) -> Graph:
     for node in graph.nodes:
         if node.op != BATCH_NORM:
             continue
-        producer = graph.sole(node.arguments["input"], "aten.convolution", "aten.addmm")
-        if producer is None:
-            raise refusal(node, "a batch norm that does not directly follow a convolution or linear", "reorder them")
+        producer = graph.sole(node.arguments["input"], "aten.convolution", "aten.addmm", "aten.mm")
+        if producer is None or not _has_constant_rows(producer):
+            raise refusal(
+                node, "a batch norm that does not directly follow a plain convolution or linear", "reorder them"
+            )
         scale = torch.rsqrt(node.arguments["running_var"] + node.arguments["eps"])
         if node.arguments["weight"] is not None:
             scale = scale * node.arguments["weight"]
         offset = -node.arguments["running_mean"] * scale
         if node.arguments["bias"] is not None:
             offset = offset + node.arguments["bias"]
-        changed[producer.name] = replace(producer, arguments=_scaled(producer, scale, offset))
+        changed[producer.name] = _scaled(producer, scale, offset)
         removed[node.name] = producer.name
     return graph.rewritten(changed, removed)
 
 
-def _scaled(node: Node, scale: torch.Tensor, offset: torch.Tensor) -> dict[str, Any]:
-    """Arguments of a convolution or addmm whose output channels are multiplied by scale, plus offset."""
+def _has_constant_rows(node: Node) -> bool:
+    """Whether it is a linear layer or plain convolution with constant weights, a row per output channel."""
+    constants = {"aten.convolution": ["weight"], "aten.addmm": ["mat2", "self"], "aten.mm": ["mat2"]}.get(node.op, [])
+    constant = bool(constants) and all(isinstance(node.arguments[name], torch.Tensor) for name in constants)
+    return constant and not node.arguments.get("transposed")
+
+
+def _scaled(node: Node, scale: torch.Tensor, offset: torch.Tensor) -> Node:
+    """A convolution or linear layer whose output channels are multiplied by scale, plus offset."""
     arguments = dict(node.arguments)
+    if node.op == "aten.mm":
+        matrix = arguments["mat2"] * scale
+        biased = {"self": offset, "mat1": arguments["self"], "mat2": matrix, "beta": 1, "alpha": 1}
+        return replace(node, op="aten.addmm", arguments=biased, call=_addmm)
     if node.op == "aten.addmm":
         arguments["mat2"] = arguments["mat2"] * scale
-        arguments["self"] = arguments["self"] * scale + offset
-        return arguments
+        arguments["self"] = arguments["self"] * arguments["beta"] * scale + offset
+        return replace(node, arguments={**arguments, "beta": 1})
     weight, bias = arguments["weight"], arguments["bias"]
     arguments["weight"] = weight * scale.reshape(-1, *[1] * (weight.dim() - 1))
     arguments["bias"] = offset if bias is None else bias * scale + offset
-    return arguments
+    return replace(node, arguments=arguments)
+
+
+def _addmm(arguments: Mapping[str, Any]) -> torch.Tensor:
+    return torch.addmm(arguments["self"], arguments["mat1"], arguments["mat2"])
 
 
 def _fuse_relus(graph: Graph) -> Graph:

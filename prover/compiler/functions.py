@@ -116,7 +116,8 @@ def _function(node: Node, chain: _Chain) -> Node:
         values = {chain.base: arguments["input"]}
         for step in chain.nodes:
             values[step.name] = step.evaluate(values)
-        return values[chain.nodes[-1].name]
+        result: torch.Tensor = values[chain.nodes[-1].name]
+        return result
 
     ops = " ".join(step.op.removeprefix("aten.") for step in chain.nodes)
     return replace(node, op=FUNCTION, arguments={"input": Ref(chain.base), "what": ops}, call=call, relu=False)

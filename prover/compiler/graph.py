@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch.export.graph_signature import InputKind
+from torch.export.graph_signature import InputKind, OutputKind
 
 from prover.errors import UnsupportedModule
 
@@ -140,8 +140,9 @@ def refusal(node: Node, problem: str, remedy: str) -> UnsupportedModule:
 
 def capture(module: torch.nn.Module, example_inputs: Sequence[torch.Tensor]) -> Graph:
     """Export a module in evaluation mode to core ATen, for the shapes of `example_inputs`."""
-    if module.training:
-        raise UnsupportedModule("the module is in training mode; call its eval() first")
+    for name, part in module.named_modules():
+        if part.training:
+            raise UnsupportedModule(f"{name or 'the module'} is in training mode; call the module's eval() first")
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise UnsupportedModule(f"{name} contains NaN or infinite values; retrain or repair the checkpoint")
@@ -152,7 +153,8 @@ def capture(module: torch.nn.Module, example_inputs: Sequence[torch.Tensor]) -> 
 
 def _exported(module: torch.nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> torch.export.ExportedProgram:
     try:
-        return torch.export.export(module, example_inputs).run_decompositions()
+        program: torch.export.ExportedProgram = torch.export.export(module, example_inputs).run_decompositions()
+        return program
     except Exception as error:  # torch.export has no common error of its own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UnsupportedModule(
@@ -186,6 +188,11 @@ _CHECKS = ("aten._assert_tensor_metadata", "aten._assert_scalar", "aten.sym_cons
 """Calls that only check what is fixed here anyway."""
 
 
+def _name(target: torch._ops.OpOverload[..., Any]) -> str:
+    """An ATen operator's name without overload."""
+    return str(target._schema.name).replace("::", ".")
+
+
 class _Importer:
     """Walks an exported program once."""
 
@@ -204,6 +211,10 @@ class _Importer:
                 self.known[name] = Ref(name)
             else:
                 self.known[name] = constants[str(spec.target)].detach()
+        for result in self.program.graph_signature.output_specs:
+            if result.kind is not OutputKind.USER_OUTPUT:
+                changed = result.target or result.arg.name
+                raise UnsupportedModule(f"the module changes {changed} when it runs; return it as an output instead")
         outputs: tuple[str, ...] = ()
         for node in self.program.graph.nodes:
             if node.op == "placeholder" and isinstance(self.known[node.name], Ref):
@@ -212,13 +223,16 @@ class _Importer:
             elif node.op == "call_function":
                 self.known[node.name] = self._call(node)
             elif node.op == "output":
-                outputs = tuple(self._output(value) for value in _leaves(node.args))
+                outputs = tuple(self._output(number, value) for number, value in enumerate(_leaves(node.args)))
+        if not outputs:
+            raise UnsupportedModule("the module returns nothing; return tensors that depend on its inputs")
         return Graph(self.inputs, tuple(self.nodes), outputs)
 
-    def _output(self, value: torch.fx.Node | None) -> str:
-        known = self.known[value.name] if value is not None else None
+    def _output(self, number: int, value: Any) -> str:
+        known = self.known[value.name] if isinstance(value, torch.fx.Node) else None
         if not isinstance(known, Ref):
-            raise UnsupportedModule("an output of the module does not depend on its inputs; return tensors that do")
+            problem = f"output {number} of the module does not depend on its inputs"
+            raise UnsupportedModule(f"{problem}; return only tensors that do")
         return known.name
 
     def _call(self, node: torch.fx.Node) -> Any:
@@ -226,7 +240,8 @@ class _Importer:
         stack = node.meta.get("nn_module_stack") or {}
         path = [entry[0] for entry in stack.values()][-1] if stack else ""
         if node.target is operator.getitem:
-            base, index = self._value(node.args[0]), int(node.args[1])
+            index: Any = node.args[1]
+            base = self._value(node.args[0])
             if not isinstance(base, _Several):
                 return base[index]
             return self._add(replace(base.node, name=node.name, output=index), node.meta["val"])
@@ -238,10 +253,12 @@ class _Importer:
             default = node.kwargs.get(argument.name, argument.default_value)
             given = node.args[position] if position < len(node.args) else default
             arguments[argument.name] = self._value(given)
-        name = str(target._schema.name).replace("::", ".")
+        name = _name(target)
         if name in _CHECKS:
             return None
         imported = Node(node.name, name, path or "the module", arguments, (), _caller(target))
+        if torch.Tag.nondeterministic_seeded in target.tags:
+            raise refusal(imported, "its result is random", "draw it outside and pass it as an input")
         if not any(imported.refs):
             return imported.call(arguments)
         value = node.meta["val"]

@@ -103,6 +103,8 @@ def lower(graph: Graph, plan: Plan, seen: Statistics) -> Lowered:
             state.values[node.name] = TABLE[node.op](state, node)
         except SumTooLarge as error:
             raise refusal(node, str(error), "check the calibration inputs, and the scale of the weights") from error
+    if not graph.nodes:
+        state.builder.begin_layer("outputs")
     outputs = tuple(state.settled(state.values[name]) for name in graph.outputs)
     program = state.builder.finish(outputs)
     return Lowered(program, state.builder.weights, inputs, outputs, state.values, state.input_ranges)

@@ -1,6 +1,6 @@
 """Norms over the last axis, from the variance as it is in each row: nothing about them is static but their results.
 
-    d = x - mean(x);  v = sum(d^2) >> s;  r = 2^31 / sqrt(v);  n = d * r;  y = n * weight + bias
+d = x - mean(x);  v = sum(d^2) >> s;  r = 2^31 / sqrt(v);  n = d * r;  y = n * weight + bias
 """
 
 from __future__ import annotations

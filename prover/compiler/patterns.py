@@ -41,7 +41,8 @@ def normalise(arguments: Mapping[str, Any]) -> torch.Tensor:
     squares = x.square().mean(-1, keepdim=True) if arguments["mean"] else x.square().sum(-1, keepdim=True)
     x = x * torch.rsqrt(squares + arguments["eps"])
     x = x if weight is None else x * weight
-    return x if bias is None else x + bias
+    result: torch.Tensor = x if bias is None else x + bias
+    return result
 
 
 def _norm(node: Node, value: Any, weight: Any, bias: Any, eps: float, *, centred: bool, mean: bool) -> Node:
@@ -54,9 +55,7 @@ def _norms(graph: Graph) -> dict[str, Node]:
     for node in graph.nodes:
         if node.op == "aten.native_layer_norm" and node.output == 0 and len(node.arguments["normalized_shape"]) == 1:
             a = node.arguments
-            found[node.name] = _norm(
-                node, a["input"], a["weight"], a["bias"], float(a["eps"]), centred=True, mean=True
-            )
+            found[node.name] = _norm(node, a["input"], a["weight"], a["bias"], float(a["eps"]), centred=True, mean=True)
         elif node.op == "aten.mul":
             _root_mean_square(graph, node, found)
         elif node.op == "aten.div":
@@ -89,11 +88,11 @@ def _root_mean_square(graph: Graph, node: Node, found: dict[str, Node]) -> None:
             if square.arguments["self"] == value and _scalar(square.arguments["exponent"]) == 2:
                 found[node.name] = _norm(node, value, None, None, small, centred=False, mean=True)
         inner = found.get(factor.name) if isinstance(factor, Ref) else None
-        if inner is not None and inner.arguments["weight"] is None and isinstance(value, torch.Tensor):
-            if value.shape == node.shape[-1:] and graph.users(inner.name) == 1:
-                found[node.name] = _norm(
-                    node, inner.arguments["input"], value, None, inner.arguments["eps"], centred=False, mean=True
-                )
+        if inner is None or inner.arguments["weight"] is not None or graph.users(inner.name) != 1:
+            continue
+        if isinstance(value, torch.Tensor) and value.shape == node.shape[-1:]:
+            a = inner.arguments
+            found[node.name] = _norm(node, a["input"], value, None, a["eps"], centred=False, mean=True)
 
 
 def _unit_length(graph: Graph, node: Node, found: dict[str, Node]) -> None:
@@ -231,7 +230,7 @@ def _guarded_softmaxes(graph: Graph) -> dict[str, str]:
 def _is_zero(graph: Graph, value: Any) -> bool:
     filled = graph.producer(value, "aten.full_like", "aten.zeros_like")
     if filled is not None:
-        return filled.arguments.get("fill_value", 0) == 0
+        return bool(filled.arguments.get("fill_value", 0) == 0)
     return isinstance(value, torch.Tensor) and not bool(value.any())
 
 

@@ -63,7 +63,7 @@ class Plan:
 
     forms: dict[str, Form] = field(default_factory=dict)
     visible: dict[str, Any] = field(default_factory=dict)
-    """Per value that a softmax reads, the mask that the product which makes it applies; None if it has none to apply."""
+    """Per value that a softmax reads, the mask that the product which makes it applies, or None."""
     factors: dict[str, Reals] = field(default_factory=dict)
     """Per channel of a norm's result, what it is divided by for the linear layers that read it."""
     rows: dict[str, IntegerRows] = field(default_factory=dict)
@@ -240,11 +240,10 @@ def _only_linear_or_sums(graph: Graph, name: str) -> bool:
         keeps_channels = node.op == "aten.view" and row_source(graph, Ref(node.name)) == name
         if keeps_channels and not _only_linear_or_sums(graph, node.name):
             return False
-        if not keeps_channels and node.op not in LINEAR and not (_is_sum(node) and node.shape == graph.shape_of(Ref(name))):
+        adds = _is_sum(node) and node.shape == graph.shape_of(Ref(name))
+        if not (keeps_channels or adds or node.op in LINEAR):
             return False
     return True
 
 
 __all__ = ["HEADROOM", "Form", "Plan", "is_move", "matrix", "plan", "readers", "scalar_of"]
-
-

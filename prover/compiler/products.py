@@ -25,8 +25,10 @@ from prover.views import contiguous
 def linear(state: Lowering, node: Node) -> Activation:
     """addmm or mm: beta * bias + alpha * (a @ matrix), matrix [K, O] and bias [O] constant."""
     bias = node.arguments["self"] if node.op == "aten.addmm" else torch.zeros(1)
-    if not isinstance(bias, torch.Tensor) or not isinstance(node.arguments["mat2"], torch.Tensor):
-        raise refusal(node, "its weights or bias depend on the input", "multiply and add in separate steps")
+    if not isinstance(bias, torch.Tensor) or bias.dim() > 1:
+        raise refusal(node, "its bias is no constant vector", "add it in a separate step")
+    if not isinstance(node.arguments["mat2"], torch.Tensor):
+        raise refusal(node, "its weights depend on the input", "multiply and add in separate steps")
     offsets = _reals(bias) * float(node.arguments.get("beta", 1))
     value = state.raw(node, LINEAR[node.op])
     if value.total is not None or value.scale < 0:

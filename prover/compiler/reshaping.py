@@ -167,7 +167,8 @@ def concatenate(state: Lowering, node: Node) -> Activation:
     if len(fills) == 1 and fills[0].shape[dim] == 1:
         reals = fills[0].detach().double().numpy() / form.scale
         held = state.constant(form.dtype, reals, form.lo, form.hi)
-        base = held.strided([0 if extent == 1 else s for extent, s in zip(reals.shape, contiguous(reals.shape), strict=True)])
+        steps = zip(reals.shape, contiguous(reals.shape), strict=True)
+        base = held.strided([0 if extent == 1 else step for extent, step in steps])
     elif fills:
         raise refusal(node, "constants longer than one along the axis", "concatenate them before")
     position = 0
@@ -181,7 +182,15 @@ def concatenate(state: Lowering, node: Node) -> Activation:
             under = result.strided(contiguous(node.shape)) if result is not None else base
             view = value.tensor.strided(strides, value.offset)
             result = state.add(
-                "place", node.shape, (view, under, 0), form.lo, form.hi, form.dtype, k=NO_AXIS, box=value.shape, start=start
+                "place",
+                node.shape,
+                (view, under, 0),
+                form.lo,
+                form.hi,
+                form.dtype,
+                k=NO_AXIS,
+                box=value.shape,
+                start=start,
             )
         position += length
     assert result is not None

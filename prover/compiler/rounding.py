@@ -48,7 +48,7 @@ def round_rows(weight: Reals, seen: Rows | None = None, factors: Reals | None = 
     is rounded to nearest.
     """
     scales = np.abs(weight).max(axis=1) / 127
-    scales[scales == 0] = 1.0
+    scales[scales == 0] = scales.max() or 1.0  # any would do; a larger one costs the other rows precision
     if seen is None or seen.count == 0:
         return IntegerRows(np.rint(weight / scales[:, None]).astype(np.int8), scales)
     moments = seen.moments.to(torch.float64) / seen.count

@@ -39,9 +39,11 @@ def _drop_identities(graph: Graph) -> Graph:
             continue
         shape, dtype = shapes[source.name]
         same_type = dtype == node.dtype or (dtype.is_floating_point and node.dtype.is_floating_point)
-        if node.op in _SAME or (node.op == "aten._to_copy" and same_type):
-            renamed[node.name] = source.name
-        elif node.op in _SAME_SHAPE and shape == node.shape:
+        if (
+            node.op in _SAME
+            or (node.op == "aten._to_copy" and same_type)
+            or (node.op in _SAME_SHAPE and shape == node.shape)
+        ):
             renamed[node.name] = source.name
     # What the module returns may be one of its inputs, which has no node: such a copy stays.
     for name in graph.outputs:

@@ -22,7 +22,7 @@ from prover.quantisation import LIMIT
 from prover.views import contiguous
 
 _EXTRA_BITS = 8
-"""Bits below the result's unit in which the second summand is held, so that the sum is rounded once."""
+"""Bits below the result's unit in which a summand is held, as far as i32 has room: the sum is rounded once."""
 _SUM_SHIFT = 36
 """Largest shift of a sum: the summand that is lifted by it has 24 bits."""
 _DIVISION_BITS = 20
@@ -80,7 +80,8 @@ def _add_activations(state: Lowering, node: Node, first: Activation, second: Act
     if not _is_in_units(second, form):
         if second.factors is not None:
             raise refusal(node, "both summands have factors per channel", "normalise only one of them")
-        below = _EXTRA_BITS
+        largest = second.tensor.magnitude * abs(second.scale) / form.scale
+        below = min(_EXTRA_BITS, 31 - math.frexp(largest)[1])
         finer = Form(DType.I32, form.scale / (1 << below), DType.I32.lo, DType.I32.hi)
         second = state.rescaled(second, finer)
     second, b = state.plain(broadcast(second, node.shape))
@@ -91,11 +92,10 @@ def _add_activations(state: Lowering, node: Node, first: Activation, second: Act
         return Activation(tensor, layout.dense(node.shape, order), form.scale)
     m, rescale = state.multiplier(first, form.scale, order, most_shift=_SUM_SHIFT)
     lift = rescale.shift - below
-    if lift < 0:
-        raise refusal(node, "the sum is a million times smaller than its summand", "check the calibration inputs")
-    tensor = state.add(
-        "mul", shape, (view, 1, m, added), form.lo, form.hi, form.dtype, shift=rescale.shift, lift=lift
-    )
+    if below < 0 or lift < 0:
+        problem = "the sum is tens of thousands of times smaller than what is added"
+        raise refusal(node, problem, "check the calibration inputs")
+    tensor = state.add("mul", shape, (view, 1, m, added), form.lo, form.hi, form.dtype, shift=rescale.shift, lift=lift)
     return Activation(tensor, layout.dense(node.shape, order), form.scale)
 
 
@@ -216,7 +216,7 @@ def total(state: Lowering, node: Node) -> Activation:
 def _over_axes(state: Lowering, node: Node, *, divided: bool) -> Activation:
     value, strides = state.plain(state.activation(node, "self"))
     axes = len(strides)
-    dims = node.arguments["dim"] or range(axes)
+    dims = node.arguments.get("dim") or range(axes)
     gone = sorted({dim % axes for dim in dims}, key=lambda axis: -abs(strides[axis]))
     kept = [axis for axis in _order(strides) if axis not in gone]
     shape, window = [value.shape[axis] for axis in kept], [value.shape[axis] for axis in gone]
@@ -237,7 +237,7 @@ def _kept_axes(node: Node, shape: Sequence[int], kept: Sequence[int], gone: Sequ
     """Axes of a result over `kept`, stored in that order."""
     logical = [axis for axis in range(len(shape)) if axis not in gone]
     dense = layout.dense([shape[axis] for axis in logical], [logical.index(axis) for axis in kept])
-    if not node.arguments["keepdim"]:
+    if not node.arguments.get("keepdim"):
         return dense
     held = iter(dense)
     return tuple((Factor(1, 0),) if axis in gone else next(held) for axis in range(len(shape)))
@@ -246,7 +246,7 @@ def _kept_axes(node: Node, shape: Sequence[int], kept: Sequence[int], gone: Sequ
 def contraction(state: Lowering, node: Node) -> Activation:
     """refute.contract: the sum of a * b over some axes, one dot."""
     a, b = (state.graph.shape_of(node.arguments[name]) for name in ("a", "b"))
-    full = tuple(int(n) for n in torch.broadcast_shapes(a, b))
+    full = np.broadcast_shapes(a, b)
     first, a_steps = state.plain(broadcast(state.activation(node, "a"), full))
     second, b_steps = state.plain(broadcast(state.activation(node, "b"), full))
     gone = sorted({dim % len(full) for dim in node.arguments["dims"]}, key=lambda axis: -abs(a_steps[axis]))
@@ -261,9 +261,7 @@ def contraction(state: Lowering, node: Node) -> Activation:
         first.tensor.strided([a_steps[axis] for axis in order], first.offset),
         second.tensor.strided([b_steps[axis] for axis in order], second.offset),
     )
-    tensor = state.add(
-        "dot", shape, (*operands, m, 0), form.lo, form.hi, form.dtype, reduced=len(gone), shift=shift
-    )
+    tensor = state.add("dot", shape, (*operands, m, 0), form.lo, form.hi, form.dtype, reduced=len(gone), shift=shift)
     return Activation(tensor, _kept_axes(node, full, kept, gone), form.scale)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from prover.compiler import layout
 from prover.compiler.builder import Activation
@@ -48,7 +51,7 @@ def _tabulated(node: Node, step: float, lo: int, hi: int, unit: float) -> tuple[
     return _evaluate(node, (np.arange(entries) * (1 << shift) + lo) * step), shift
 
 
-def _evaluate(node: Node, reals: Reals) -> Reals:
+def _evaluate(node: Node, reals: NDArray[np.floating[Any]]) -> Reals:
     with torch.no_grad():
         result: Reals = node.call({"input": torch.from_numpy(reals)}).numpy()
     return np.nan_to_num(result)

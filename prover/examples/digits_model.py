@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prover.compiler import compile
 from prover import quality
+from prover.compiler import compile
 from prover.errors import RefuteError
 from prover.examples.digits import Digits, digits, smaller_digits
 from prover.measure import measure
