@@ -10,16 +10,37 @@ from pathlib import Path
 from typing import Any
 
 from eth_abi import abi as codec
+from eth_abi.codec import ABICodec
+from eth_abi.decoding import StringDecoder
 from eth_abi.exceptions import DecodingError
+from eth_abi.registry import registry
 from eth_utils.abi import collapse_if_tuple
 from eth_utils.address import to_checksum_address
 
+from prover.errors import RefuteError
 from prover.merkle import keccak
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
 
 PANIC = keccak(b"Panic(uint256)")[:4]
 REASON = keccak(b"Error(string)")[:4]
+
+
+def _lenient() -> ABICodec:
+    """Decodes whatever a log or a refusal holds: the contract does not look into strings, so anyone may put bytes
+    there that are not UTF-8."""
+    lenient = registry.copy()  # type: ignore[no-untyped-call]
+    lenient.unregister_decoder("string")
+    replacing = StringDecoder(handle_string_errors="replace")  # type: ignore[no-untyped-call]
+    lenient.register_decoder("string", replacing, label="string")
+    return ABICodec(lenient)
+
+
+_LENIENT = _lenient()
+
+
+class UndecodableLog(RefuteError):
+    """A log that claims to be an event of this contract and is not encoded like one."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +82,18 @@ class Abi:
         return values[0] if len(values) == 1 else values
 
     def decode_log(self, topics: Sequence[bytes], data: bytes) -> Event | None:
-        """The event of a log; None if this contract declares no such event."""
+        """The event of a log; None if this contract declares no such event; UndecodableLog if it is not encoded so."""
         entry = self._events.get(bytes(topics[0])) if topics else None
         if entry is None:
             return None
         indexed = [p for p in entry["inputs"] if p["indexed"]]
         plain = [p for p in entry["inputs"] if not p["indexed"]]
-        values = dict(zip((p["name"] for p in plain), codec.decode(_types(plain), data), strict=True))
-        for parameter, topic in zip(indexed, topics[1:], strict=True):
-            values[parameter["name"]] = codec.decode(_types([parameter]), bytes(topic))[0]
+        try:
+            values = dict(zip((p["name"] for p in plain), _LENIENT.decode(_types(plain), data), strict=True))
+            for parameter, topic in zip(indexed, topics[1:], strict=True):
+                values[parameter["name"]] = _LENIENT.decode(_types([parameter]), bytes(topic))[0]
+        except (DecodingError, ValueError, OverflowError) as error:
+            raise UndecodableLog(f"a log of {entry['name']} cannot be decoded: {error}") from error
         for parameter in entry["inputs"]:
             if parameter["type"] == "address":
                 values[parameter["name"]] = to_checksum_address(values[parameter["name"]])
@@ -81,11 +105,11 @@ class Abi:
         entry = self._errors.get(selector)
         try:
             if entry is not None:
-                return entry["name"], tuple(codec.decode(_types(entry["inputs"]), body))
+                return entry["name"], tuple(_LENIENT.decode(_types(entry["inputs"]), body))
             if selector == PANIC:
-                return "Panic", tuple(codec.decode(["uint256"], body))
+                return "Panic", tuple(_LENIENT.decode(["uint256"], body))
             if selector == REASON:
-                return "Error", tuple(codec.decode(["string"], body))
+                return "Error", tuple(_LENIENT.decode(["string"], body))
         except DecodingError:
             return "Unreadable", (data,)
         return ("Unknown", (data,)) if data else ("NoReason", ())

@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from eth_abi.exceptions import DecodingError
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 
-from contracts.abi import Event, refute_abi
+from contracts.abi import Event, UndecodableLog, refute_abi
 from contracts.calls import Call
 from contracts.chain import Chain, Receipt, Reverted, gas_limit
 from contracts.deployment import Deployment
 from contracts.errors import ContractRefused, WrongSetup
 from contracts.refusals import refusal
 from prover.game.position import Position
+
+_log = structlog.get_logger()
 
 MOVES = frozenset(
     {
@@ -85,8 +88,17 @@ class Client:
             ) from error
 
     def decode(self, log: Any) -> Event | None:
-        """The event of a log of this deployment."""
-        return self._abi.decode_log([bytes(topic) for topic in log["topics"]], bytes(log["data"]))
+        """The event of a log of this deployment; None if it is none that the protocol knows.
+
+        The contract writes its logs itself, and its own ABI decodes every one of them. A log that does not decode
+        thus comes from a broken node or a deployment file of another version: one such log is passed over with a
+        warning, since what it hides is less dear than an agent that ends in the middle of its disputes.
+        """
+        try:
+            return self._abi.decode_log([bytes(topic) for topic in log["topics"]], bytes(log["data"]))
+        except UndecodableLog as error:
+            _log.warning("log_skipped", reason=str(error), transaction="0x" + bytes(log["transactionHash"]).hex())
+            return None
 
     # Acting
 

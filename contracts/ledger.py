@@ -20,6 +20,7 @@ from contracts.snapshot import (
     RequestStatus,
     RequestView,
 )
+from prover.errors import RefuteError
 from prover.game.openings import Opened
 from prover.game.position import Phase, Position
 
@@ -29,6 +30,10 @@ Arguments = Mapping[str, Any]
 def position_of(words: tuple[Any, ...]) -> Position:
     """A position from the words of the struct."""
     return Position(Phase(words[0]), *words[1:])
+
+
+class UnknownSubject(RefuteError):
+    """An event follows from one that the node did not give, or that could not be decoded."""
 
 
 @dataclass
@@ -41,10 +46,17 @@ class Ledger:
     disputes: dict[bytes, DisputeView] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
-        """Take one event into account; events about money alone change nothing here."""
+        """Take one event into account; events about money alone change nothing here.
+
+        UnknownSubject, with nothing changed, if it is about something that no event before it has introduced.
+        """
         handler = _HANDLERS.get(event.name)
-        if handler is not None:
-            handler(self, event.arguments)
+        if handler is None:
+            return
+        subject = _SUBJECTS.get(event.name)
+        if subject is not None and event.arguments[subject] not in getattr(self, subject + "s"):
+            raise UnknownSubject(f"{event.name} is about {subject} 0x{event.arguments[subject].hex()}, unknown here")
+        handler(self, event.arguments)
 
     def _model_registered(self, a: Arguments) -> None:
         self.models[a["model"]] = ModelView(a["model"], a["head"], a["interface_"], (a["uri"],))
@@ -144,3 +156,17 @@ _HANDLERS: dict[str, Callable[[Ledger, Arguments], None]] = {
     "Moved": Ledger._moved,
     "Resolved": Ledger._resolved,
 }
+
+_SUBJECTS = {
+    "UriAdded": "model",
+    "Accepted": "request",
+    "Lapsed": "request",
+    "Cancelled": "request",
+    "Claimed": "request",
+    "Finalised": "claim",
+    "Fallen": "claim",
+    "Challenged": "claim",
+    "Moved": "dispute",
+    "Resolved": "dispute",
+}
+"""What an event changes or follows from, by the name of its argument."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import structlog
 from web3.types import LogReceipt
 
+from contracts.abi import Event
 from contracts.chain import Block
 from contracts.client import Client
 from contracts.errors import ChainUnavailable
-from contracts.ledger import Ledger
+from contracts.ledger import Ledger, UnknownSubject
 from contracts.snapshot import AccountView, Snapshot
 
 _ATTEMPTS = 5
+_log = structlog.get_logger()
 
 
 class Observer:
@@ -44,10 +47,16 @@ class Observer:
                 continue
             # Only now does anything change here: whatever failed above is simply tried again.
             for event in filter(None, map(self._client.decode, logs)):
-                self._ledger.apply(event)
+                self._apply(event)
             self._read, self._snapshot = head, self._taken(head, account)
             return self._snapshot
         raise ChainUnavailable("the chain was reorganised while it was read, several times in a row")
+
+    def _apply(self, event: Event) -> None:
+        try:
+            self._ledger.apply(event)
+        except UnknownSubject as error:  # what a skipped log brought into the world
+            _log.warning("event_skipped", reason=str(error))
 
     def _new_logs(self, head: Block) -> list[LogReceipt]:
         """Logs from after what was read, up to `head`."""

@@ -18,11 +18,11 @@ from tests.prover.small_modules import Calls, compiled, drawn, seeded
 from tests.prover.test_compiler import ROUNDING, error
 
 
-def test_rounding_weights_to_bytes_costs_what_theory_says() -> None:
-    """Weights drawn evenly from -w to w are w / sqrt(3) on average and are rounded in steps of w / 127."""
+def test_rounding_weights_to_bytes_costs_no_more_than_theory_says() -> None:
+    """Weights drawn evenly from -w to w are w / sqrt(3) on average, and rounded in steps of w / 127 at most."""
     torch.manual_seed(0)
     module, samples = nn.Linear(256, 64).eval(), drawn(((4, 256),))
-    assert error(compiled(module, samples), module, samples) == pytest.approx((3 / 12) ** 0.5 / 127, rel=0.1)
+    assert error(compiled(module, samples), module, samples) < 1.05 * (3 / 12) ** 0.5 / 127
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1e-4, 1e9])

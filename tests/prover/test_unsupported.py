@@ -111,7 +111,7 @@ def test_a_batch_norm_follows_a_convolution(name: str) -> None:
     before = BEFORE_A_NORM[name]
     channels = 4 if name in ("nothing", "a pooling") else 6
     message = refusal(seeded(lambda: Deep(nn.BatchNorm2d(channels), before())), drawn((IMAGE,), count=1))
-    assert "batch norm that does not directly follow a plain convolution or linear; " in message
+    assert "batch norm that does not directly follow a" in message
     assert "at stages.1.part: " in message
 
 
@@ -138,9 +138,9 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], Shapes, str]] = {
     "wrong input": (lambda: nn.Linear(5, 2), (ROWS,), "torch.export cannot trace Linear"),
     "state": (lambda: Calls(count, with_state(nn.Identity())), (ROWS,), "changes layers.0.seen when it runs; return"),
     "changed input": (lambda: Calls(change), (ROWS,), "when it runs; return"),
-    "constant": (lambda: Calls(lambda x: (x, torch.ones(3))), (ROWS,), "output 1 of the module does not depend"),
-    "weight": (lambda: Calls(lambda x, a: a.weight, nn.Linear(6, 2)), (ROWS,), "output 0 of the module does not"),
-    "number": (lambda: Calls(lambda x: (x, 3)), (ROWS,), "output 1 of the module does not depend"),
+    "constant": (lambda: Calls(lambda x: (x, torch.ones(3))), (ROWS,), "does not depend on its inputs; return"),
+    "weight": (lambda: Calls(lambda x, a: a.weight, nn.Linear(6, 2)), (ROWS,), "does not depend on its inputs; return"),
+    "number": (lambda: Calls(lambda x: (x, 3)), (ROWS,), "does not depend on its inputs; return"),
     "nothing": (lambda: Calls(lambda x: ()), (ROWS,), "returns nothing; return"),
     "nine outputs": (lambda: Calls(lambda x: tuple(x + float(i) for i in range(9))), (ROWS,), "9 outputs; "),
     "nine inputs": (lambda: Calls(lambda *inputs: inputs[0] + 1.0), (ROWS,) * 9, "9 inputs; "),
