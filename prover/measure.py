@@ -122,6 +122,6 @@ class _Tally:
 
 def _share_clamped(operator: Operator, result: Array) -> float:
     at_end = result == operator.hi
-    if operator.lo != 0:
+    if operator.lo not in (0, operator.dtype.lo):  # a ReLU; what a mask hides
         at_end = at_end | (result == operator.lo)
     return float(at_end.mean())

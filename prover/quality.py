@@ -48,7 +48,7 @@ def classification(labels: Sequence[int]) -> Judge:
             "integer_accuracy": float((integer == true).mean()),
             "agreement": float((real == integer).mean()),
         }
-        figures["lost_points"] = 100 * (figures["float_accuracy"] - figures["integer_accuracy"])
+        figures["lost_points"] = 100 * (int((real == true).sum()) - int((integer == true).sum())) / len(true)
         gate = f"at most {LOST_POINTS} points of accuracy lost"
         return Quality("classification", figures, {gate: figures["lost_points"] <= LOST_POINTS})
 

@@ -19,7 +19,7 @@ class LayerReport:
     """One layer.
 
     `error` is the root mean square of (integer - float) over that of float, for the layer's last value. `clamped` is
-    per operator ("1 dot") the share of its elements at an end of its clamp; the 0 of a ReLU does not count.
+    per operator ("1 dot") the share of its elements at an end of its clamp; the 0 of a ReLU and hidden scores do not count.
     """
 
     name: str

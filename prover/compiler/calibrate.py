@@ -12,6 +12,9 @@ from prover.compiler.graph import Graph, Node, Ref
 from prover.compiler.patterns import NORM
 from prover.errors import UnsupportedModule
 
+MOST_MOMENTS = 1 << 14
+"""Width up to which second moments are kept (1 GiB); the weights of wider layers are rounded to nearest."""
+
 LINEAR = {"aten.addmm": "mat1", "aten.mm": "self"}
 """Operators with a constant matrix [K, O], and their argument that is multiplied by it."""
 
@@ -100,6 +103,8 @@ def calibrate(
             for node in norms:
                 found.squares[node.name] = max(found.squares.get(node.name, 0.0), _mean_square(node, values))
             for source, name in sources.items():
+                if values[name].shape[-1] > MOST_MOMENTS:
+                    continue
                 rows = values[name].reshape(-1, values[name].shape[-1]).to(torch.float32)
                 if source not in found.rows:
                     width = rows.shape[1]

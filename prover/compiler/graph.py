@@ -266,6 +266,8 @@ class _Importer:
 
     def _add(self, node: Node, value: torch.Tensor) -> Ref:
         """Append a node whose result is like `value`."""
+        if not isinstance(value, torch.Tensor):
+            raise refusal(node, "it makes a number of a value", "control flow and shapes may not depend on values")
         self.nodes.append(replace(node, shape=tuple(value.shape), dtype=value.dtype))
         return Ref(node.name)
 

@@ -64,6 +64,9 @@ TABLE: Mapping[str, Lower] = {
 PRODUCTS = frozenset({"aten.convolution", "aten.addmm", "aten.mm"})
 """A layer of the program holds at least one of these."""
 
+SEVERAL = frozenset({"aten.split_with_sizes"})
+"""Operators of which all results can be used."""
+
 REMEDIES: Mapping[str, str] = {
     "aten._softmax": "apply softmax to the last axis",
     "aten._log_softmax": "return the logits; their order is that of the probabilities",
@@ -113,6 +116,8 @@ def lower(graph: Graph, plan: Plan, seen: Statistics) -> Lowered:
 def check_supported(graph: Graph) -> None:
     """UnsupportedModule for the first node that has no integer form."""
     for node in graph.nodes:
+        if node.output and node.op not in SEVERAL:
+            raise refusal(node, f"its output {node.output} is used", "use the first only")
         if node.op not in TABLE:
             known = ", ".join(sorted(op for op in TABLE if op.startswith("aten.")))
             remedy = REMEDIES.get(node.op, f"rewrite it with {known} or element-wise functions of one value")

@@ -17,6 +17,7 @@ from prover.compiler.lowering import Lowering, check_form
 from prover.compiler.plan import Form, scalar_of
 from prover.compiler.pooling import average
 from prover.compiler.quantise import requantiser, single
+from prover.errors import UnsupportedModule
 from prover.program import DType
 from prover.quantisation import LIMIT
 from prover.views import contiguous
@@ -82,6 +83,8 @@ def _add_activations(state: Lowering, node: Node, first: Activation, second: Act
             raise refusal(node, "both summands have factors per channel", "normalise only one of them")
         largest = second.tensor.magnitude * abs(second.scale) / form.scale
         below = min(_EXTRA_BITS, 31 - math.frexp(largest)[1])
+        if below < 0:
+            raise _too_small(node)
         finer = Form(DType.I32, form.scale / (1 << below), DType.I32.lo, DType.I32.hi)
         second = state.rescaled(second, finer)
     second, b = state.plain(broadcast(second, node.shape))
@@ -92,11 +95,15 @@ def _add_activations(state: Lowering, node: Node, first: Activation, second: Act
         return Activation(tensor, layout.dense(node.shape, order), form.scale)
     m, rescale = state.multiplier(first, form.scale, order, most_shift=_SUM_SHIFT)
     lift = rescale.shift - below
-    if below < 0 or lift < 0:
-        problem = "the sum is tens of thousands of times smaller than what is added"
-        raise refusal(node, problem, "check the calibration inputs")
+    if lift < 0:
+        raise _too_small(node)
     tensor = state.add("mul", shape, (view, 1, m, added), form.lo, form.hi, form.dtype, shift=rescale.shift, lift=lift)
     return Activation(tensor, layout.dense(node.shape, order), form.scale)
+
+
+def _too_small(node: Node) -> UnsupportedModule:
+    problem = "the sum is tens of thousands of times smaller than what is added"
+    return refusal(node, problem, "check the calibration inputs")
 
 
 def _is_in_units(value: Activation, form: Form) -> bool:
