@@ -19,7 +19,8 @@ class LayerReport:
     """One layer.
 
     `error` is the root mean square of (integer - float) over that of float, for the layer's last value. `clamped` is
-    per operator ("1 dot") the share of its elements at an end of its clamp; the 0 of a ReLU and hidden scores do not count.
+    per operator ("1 dot") the share of its elements at an end of its clamp, the 0 of a ReLU and hidden scores left
+    out.
     """
 
     name: str
