@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -67,7 +66,7 @@ def serve(
 @app.command()
 def request(
     model: Annotated[str, typer.Argument(help="a model under --models, by name or id")],
-    input: Annotated[list[Path], typer.Option(help="one file per input: .npy, or raw little-endian integers")],
+    input: Annotated[list[str], typer.Option(help="one file per input (.npy, or raw integers), or a text")],
     fee: Annotated[str, typer.Option(help="what the answer is worth: 0.1eth, 500gwei, or wei")],
     answer_period: Annotated[
         int, typer.Option(help="seconds an executor has once it has accepted", min=1, max=2**32 - 1)

@@ -40,7 +40,7 @@ def ask(
     client: Client,
     shelf: Shelf,
     model: str,
-    files: Sequence[Path],
+    given: Sequence[str | Path],
     fee: int,
     answer_period: int,
     min_stake: int = 0,
@@ -50,7 +50,7 @@ def ask(
     if only is not None and not is_address(only):
         raise WrongSetup(f"--only: {only!r} is not an address; one has 0x and 40 hexadecimal digits")
     held = shelf.get(shelf.resolve(model))
-    inputs = [tensor_bytes(array) for array in read_inputs(held, files)]
+    inputs = [tensor_bytes(array) for array in read_inputs(held, given)]
     interface = encoding.encode_interface(held.program)
     allowed = to_checksum_address(only) if only is not None else calls.NOBODY
     call = calls.request(bytes(held.id), interface, inputs, fee, answer_period, min_stake, allowed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect as inspect_module
 import logging
 import sys
 from pathlib import Path
@@ -25,8 +26,8 @@ from prover.report import AccuracyReport
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console()
 
-EXAMPLES = {"digits": "prover.examples.digits_model:model"}
-"""Named examples: module:function that returns a `prover.model_folder.Model`."""
+EXAMPLES = ("digits", "minilm", "llama", "gpt2", "resnet18", "vit")
+"""Named examples, each a function of `prover.examples.catalogue`."""
 
 FolderArgument = Annotated[
     Path, typer.Argument(help="a model folder, named by the model's id", callback=lambda folder: folder.absolute())
@@ -36,17 +37,27 @@ FolderArgument = Annotated[
 @app.command()
 def compile(
     source: Annotated[str, typer.Argument(help=f"an example ({', '.join(EXAMPLES)}) or module:function")],
-    models: Annotated[Path, typer.Option(help="where the model's folder is written")] = Path("models"),
+    models: Annotated[Path, typer.Option(help="where the models' folders are written")] = Path("models"),
+    length: Annotated[
+        int | None, typer.Option(help="tokens of a text model; by default every published length")
+    ] = None,
+    calibrate: Annotated[Path | None, typer.Option(help="texts to calibrate with, one a line")] = None,
 ) -> None:
-    """Compile a torch model to an integer program and write its folder."""
-    made = _made(source)
+    """Compile a torch model to integer programs, measure them against float, and write their folders.
+
+    A module:function of your own returns a prover.publication.Subject, or a prover.model_folder.Model that is made
+    already. A model that is not close enough to its float original is not written.
+    """
+    options = {"length": length, "calibrate": calibrate}
+    made = _made(source, {name: value for name, value in options.items() if value is not None})
     try:
-        folder = model_folder.publish(made, models)
+        folders = model_folder.publish_all(made, models)
     except OSError as error:
         raise RefuteError(f"the model cannot be written under {models}: {error}; choose another --models") from error
-    if "accuracy" in made.report:
-        console.print(AccuracyReport.from_dict(made.report["accuracy"]))
-    _print_line(f"model {folder.name}\nwritten to {folder}")
+    for model, folder in zip(made, folders, strict=True):
+        if "accuracy" in model.report:
+            console.print(AccuracyReport.from_dict(model.report["accuracy"]))
+        _print_line(f"model {folder.name}\nwritten to {folder}")
 
 
 def _print_line(text: str) -> None:
@@ -54,8 +65,10 @@ def _print_line(text: str) -> None:
     console.print(text, soft_wrap=True, markup=False)
 
 
-def _made(source: str) -> Model:
-    module_name, _, function = EXAMPLES.get(source, source).partition(":")
+def _made(source: str, options: dict[str, object]) -> list[Model]:
+    """The models of an example, or of a function of the user's own."""
+    name = f"prover.examples.catalogue:{source}" if source in EXAMPLES else source
+    module_name, _, function = name.partition(":")
     if not function or not module_name or module_name.startswith("."):
         raise RefuteError(f"{source!r} is neither an example ({', '.join(EXAMPLES)}) nor module:function")
     sys.path.insert(0, "")
@@ -65,10 +78,17 @@ def _made(source: str) -> Model:
         raise RefuteError(f"{source} cannot be imported: {error}; give module:function") from error
     if not callable(make):
         raise RefuteError(f"{source} is no function but {type(make).__name__}; give module:function")
-    made = make()
-    if not isinstance(made, Model):
-        raise RefuteError(f"{source} returns {type(made).__name__}, not a prover.model_folder.Model")
-    return made
+    unknown = sorted(set(options) - set(inspect_module.signature(make).parameters))
+    if unknown:
+        raise RefuteError(f"{source} takes no --{unknown[0]}; leave it out")
+    made = make(**options)
+    if isinstance(made, Model):
+        return [made]
+    from prover.publication import Subject, publishable
+
+    if not isinstance(made, Subject):
+        raise RefuteError(f"{source} returns {type(made).__name__}, not a prover.publication.Subject or a Model")
+    return [model for model, _report in publishable(made, say=_print_line).values()]
 
 
 @app.command()
@@ -110,7 +130,7 @@ def _layers_table(program: Program) -> Table:
 @app.command()
 def run(
     folder: FolderArgument,
-    input: Annotated[list[Path], typer.Option(help="one file per input: .npy, or raw little-endian bytes")],
+    input: Annotated[list[str], typer.Option(help="one file per input (.npy, or raw little-endian bytes), or a text")],
     backend: Annotated[str | None, typer.Option(help="matmul backend; by default the fastest exact one")] = None,
     trace: Annotated[bool, typer.Option(help="print the root of every checkpoint")] = False,
 ) -> None:

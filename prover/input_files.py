@@ -1,4 +1,4 @@
-"""Inputs of a model from files: the program's integers, or reals that the model's report says how to round."""
+"""Inputs of a model as people give them: files of integers or of reals, or a text where the model reads texts."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from prover.errors import InvalidInput
 from prover.model_folder import Model
 from prover.program import TensorSpec
 from prover.quantisation import Quantisation
+from prover.text_input import text_form, tokenised
 from prover.trace import NUMPY_DTYPES, Array
 
 
-def read_inputs(model: Model, paths: Sequence[Path]) -> list[Array]:
-    """The program's inputs, one file each; InvalidInput says which file is wrong and what it should hold.
+def read_inputs(model: Model, given: Sequence[str | Path]) -> list[Array]:
+    """The program's inputs, one file each, or one text; InvalidInput says what is wrong and what is wanted.
 
     A `.npy` file holds the integers of the program's dtype and shape, or floats of that shape; any other file holds
-    the integers' little-endian bytes.
+    the integers' little-endian bytes. What names no file is a text, if the model's folder has a tokenizer.
     """
     specs = model.program.inputs
+    if len(given) == 1 and text_form(model.report) is not None and not _is_file(given[0]):
+        return tokenised(model, str(given[0]))
+    paths = [Path(name) for name in given]
     if len(paths) != len(specs):
         raise InvalidInput(f"the model has {len(specs)} inputs, {len(paths)} files were given")
     forms = model.report.get("inputs", ())
@@ -28,6 +32,13 @@ def read_inputs(model: Model, paths: Sequence[Path]) -> list[Array]:
         _read(path, spec, Quantisation.from_dict(forms[number]) if number < len(forms) else None)
         for number, (path, spec) in enumerate(zip(paths, specs, strict=True))
     ]
+
+
+def _is_file(name: str | Path) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # a text may be too long for a file's name
+        return False
 
 
 def _read(path: Path, spec: TensorSpec, form: Quantisation | None) -> Array:

@@ -4,6 +4,9 @@
                                all but the head (74 bytes) with a u32 length before them
     <id>/weights.safetensors   one flat tensor per weight, named by its root in hexadecimal
     <id>/report.json           accuracy, quantisation of the inputs and outputs, layer names; not committed
+    <id>/tokenizer.json        of a model that reads texts; not committed
+
+Several folders may hold one weights file under several names, with the weights of all of them.
 
 Whoever loads a folder checks every hash and every validity rule first.
 """
@@ -14,7 +17,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,7 @@ from prover.trace import Array
 PROGRAM_FILE = "program.bin"
 WEIGHTS_FILE = "weights.safetensors"
 REPORT_FILE = "report.json"
+EXTRA_FILES = ("tokenizer.json",)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Model:
     program: Program
     weights: Mapping[TensorRoot, Array]
     report: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """More files of its folder, by name."""
 
     @property
     def id(self) -> ModelId:
@@ -83,19 +89,37 @@ def _decode_layers(reader: Reader, count: int) -> Iterator[Layer]:
 
 def publish(model: Model, models: Path) -> Path:
     """Write a model under `models`, in a folder named by its id; nothing half-written is ever visible."""
-    validity.check(model.program, model.weights)
+    return publish_all([model], models)[0]
+
+
+def publish_all(family: Sequence[Model], models: Path) -> list[Path]:
+    """Write several models; their weights are in one file, linked into every folder, so that shared ones lie once."""
+    for model in family:
+        validity.check(model.program, model.weights)
+    weights = {root: array for model in family for root, array in model.weights.items()}
+    models.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".publishing-", dir=models) as held:
+        common = Path(held) / WEIGHTS_FILE
+        save_file({root.hex(): np.ascontiguousarray(a).reshape(-1) for root, a in weights.items()}, common)
+        return [_publish(model, models, common) for model in family]
+
+
+def _publish(model: Model, models: Path, weights: Path) -> Path:
     folder = models / model.id.hex()
     if folder.exists():
         load(folder)
         return folder
-    models.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".publishing-", dir=models))
     try:
         (staging / PROGRAM_FILE).write_bytes(encode_program(model.program))
-        flat = {root.hex(): np.ascontiguousarray(a).reshape(-1) for root, a in model.weights.items()}
-        save_file(flat, staging / WEIGHTS_FILE)
+        try:
+            os.link(weights, staging / WEIGHTS_FILE)
+        except OSError:  # no links on this file system
+            shutil.copy(weights, staging / WEIGHTS_FILE)
         report = {**model.report, "layers": list(model.program.names)}
         (staging / REPORT_FILE).write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
+        for name, content in model.files.items():
+            (staging / name).write_bytes(content)
         staging.chmod(0o755)
         os.replace(staging, folder)
     finally:
@@ -129,7 +153,9 @@ def load(folder: Path) -> Model:
         ) from error
     except InvalidProgram as error:
         raise CorruptModel(f"model folder {folder} holds no valid model: {error}; {remedy}") from error
-    model = Model(program, weights, report)
+    named = program.weight_roots()
+    files = {name: (folder / name).read_bytes() for name in EXTRA_FILES if (folder / name).is_file()}
+    model = Model(program, {root: array for root, array in weights.items() if root in named}, report, files)
     if model.id.hex() != folder.name:
         raise CorruptModel(f"model folder {folder} hashes to {model.id.hex()}, not to its name; {remedy}")
     return model

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prover import quality
-from prover.compiler import compile
-from prover.errors import RefuteError
-from prover.examples.digits import Digits, digits, smaller_digits
-from prover.measure import measure
+from prover.examples.catalogue import subject_of_digits
+from prover.examples.digits import digits, smaller_digits
 from prover.model_folder import Model
+from prover.publication import publishable
+from prover.quantisation import Quantisation
 from prover.report import AccuracyReport
 from prover.trace import Array
 
@@ -25,22 +24,10 @@ class CompiledDigits:
 
 
 def compile_digits(*, smaller: bool = False) -> CompiledDigits:
-    """Train and compile the network, or the smaller one; RefuteError if it misses its quality gate."""
-    held: Digits = smaller_digits() if smaller else digits()
-    compiled = compile(held.module, held.example, held.calibration, name="small digits" if smaller else "digits")
-    samples = [(image.unsqueeze(0),) for image in held.images]
-    labels = [int(label) for label in held.labels]
-    report = measure(compiled, samples, quality.classification(labels))
-    if not report.passes:
-        raise RefuteError(
-            f"the integer model loses {report.lost_points:.2f} points of accuracy; a model that misses its gate "
-            "is not published"
-        )
-    described = {**compiled.describe(), "accuracy": report.as_dict()}
-    images = tuple(compiled.quantise(sample.numpy())[0] for (sample,) in samples)
-    return CompiledDigits(Model(compiled.program, compiled.weights, described), report, images, tuple(labels))
-
-
-def model() -> Model:
-    """The compiled network with its report, for `prover compile digits`."""
-    return compile_digits().model
+    """Train and compile the network, or the smaller one; MissesItsGate if it is not close enough to float."""
+    held = smaller_digits() if smaller else digits()
+    subject = subject_of_digits("small digits" if smaller else "digits", held)
+    ((model, report),) = publishable(subject).values()
+    (form,) = (Quantisation.from_dict(described) for described in model.report["inputs"])
+    images = tuple(form.quantise(image.unsqueeze(0).numpy()) for image in held.images)
+    return CompiledDigits(model, report, images, tuple(int(label) for label in held.labels))

@@ -187,4 +187,9 @@ def _example(module: NextToken, state: dict[str, torch.Tensor]) -> LanguageExamp
 
 @cache
 def _tokenizer() -> Tokenizer:
-    return Tokenizer.from_str(shipped(TOKENIZER).decode())
+    return Tokenizer.from_str(tokenizer_file().decode())
+
+
+def tokenizer_file() -> bytes:
+    """The shipped tokenizer, as JSON."""
+    return shipped(TOKENIZER)

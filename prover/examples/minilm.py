@@ -168,10 +168,15 @@ def _folder() -> Path:
     return Path(spec.origin).parent / "model"
 
 
+def tokenizer_file() -> bytes:
+    """The published tokenizer, as JSON; CorruptModel if it is absent or altered."""
+    name, sha256 = _TOKENIZER
+    return verified(_folder() / name, sha256)
+
+
 @cache
 def _tokenizer() -> Tokenizer:
-    name, sha256 = _TOKENIZER
-    tokenizer = Tokenizer.from_str(verified(_folder() / name, sha256).decode())
+    tokenizer = Tokenizer.from_str(tokenizer_file().decode())
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
