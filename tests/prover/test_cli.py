@@ -57,13 +57,13 @@ def test_compile_takes_any_function_that_returns_a_model(prover: Prover, tmp_pat
 
 
 SOURCES = {
-    "nosuch": "'nosuch' is neither an example (digits) nor module:function",
+    "nosuch": "'nosuch' is neither an example (digits, minilm, llama, gpt2, resnet18, vit) nor module:function",
     ":model": "neither an example",
     ".digits:model": "neither an example",
     "prover.examples.digits_model:": "neither an example",
     "prover.nosuch:model": "cannot be imported: No module named 'prover.nosuch'; give module:function",
     "prover.examples.digits_model:nosuch": "has no attribute 'nosuch'; give module:function",
-    f"{__name__}:nothing": "returns NoneType, not a prover.model_folder.Model",
+    f"{__name__}:nothing": "returns NoneType, not a prover.publication.Subject or a Model",
     f"{__name__}:NO_FUNCTION": "is no function but str; give module:function",
 }
 
