@@ -73,7 +73,9 @@ class Agreeing(Picks):
 
 
 REFUTED = Refuted(interpret(small_model(), []))
-DEFENDED = executing.Held(frozenset({MODEL}), frozenset({MODEL}), {}, {key("request", 0): Opens()}, staked=True)
+DEFENDED = executing.Held(
+    frozenset({MODEL}), frozenset({MODEL}), {}, {key("request", 0): Opens()}, staked=True, seconds={MODEL: 1.0}
+)
 
 
 def executors(seen: Snapshot, held: executing.Held = DEFENDED, stake: int = 0) -> list[executing.Action]:

@@ -46,13 +46,19 @@ def test_a_mistaken_challenger_loses_its_bond_to_the_executor(stage: Stage) -> N
     assert FEE + PARAMETERS.challenger_bond - ETHER // 100 < gained < FEE + PARAMETERS.challenger_bond
 
 
-def test_a_refused_step_is_not_tried_again(stage: Stage) -> None:
+def test_a_refused_step_costs_gas_once_and_is_said_once(stage: Stage) -> None:
     stage.ask()
+    watcher = stage.watcher(mistaken, MistakenChallenger)
     with capture_logs() as logs:
-        stage.settle_down(stage.executor(), stage.watcher(mistaken, MistakenChallenger))
+        stage.settle_down(stage.executor(), watcher)
+        balance = stage.account(stage.watcher_client).balance
+        for _ in range(5):
+            stage.pass_time(60)
+            watcher.round()
     refused = [e for e in logs if e["event"] == "action_refused"]
     assert [e["action"] for e in refused] == ["reply"]
     assert refused[0]["reason"].startswith("StepAgrees")
+    assert stage.account(stage.watcher_client).balance == balance, "from then on it is only simulated"
 
 
 def test_an_honest_challenger_with_a_wrong_machine_doubts_before_the_step(stage: Stage) -> None:
