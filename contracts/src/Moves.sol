@@ -4,9 +4,9 @@ pragma solidity ^0.8.30;
 import {Claim} from "./Claims.sol";
 import {Dispute, Disputes, DisputeStatus, Reason} from "./Disputes.sol";
 import {Opening, Phase, Position, Positions} from "./Positions.sol";
-import {Referee, Seam} from "./Referee.sol";
+import {Referee} from "./Referee.sol";
 import {Signatures} from "./Signatures.sol";
-import {Walk} from "./Walk.sol";
+import {Seam, Walk} from "./Walk.sol";
 
 /// The moves of a dispute (protocol, section 7.2): who may send them, and until when. What they mean is decided by
 /// the stateless `Walk` and `Referee`, which have a function of the same signature for each and are handed the
@@ -139,7 +139,7 @@ abstract contract Moves is Disputes {
         bytes32 id = disputeId(claimId, msg.sender);
         if (_disputes[id].status == DisputeStatus.None) _challenge(id, claimId, head);
         (Dispute storage d, Claim storage c) = _running(id);
-        Seam memory seam = abi.decode(_ask(address(referee)), (Seam));
+        Seam memory seam = abi.decode(_ask(address(walk)), (Seam));
         bytes32 model = _requests[c.request].model;
         if (seam.model != model) revert HeadNotOfModel();
         if (seam.interfaceHash != _interfaceHash(model)) revert InterfaceNotOfModel();

@@ -72,6 +72,20 @@ library Positions {
         position.node = traceRoot;
     }
 
+    /// Takes a position as it lies in calldata: the caller has hashed it, or asks for a view.
+    function read(Position calldata from) internal pure returns (Position memory position) {
+        assembly ("memory-safe") {
+            calldatacopy(position, from, SIZE)
+        }
+    }
+
+    /// Ends the call with the words of the position as its answer.
+    function give(Position memory position) internal pure {
+        assembly ("memory-safe") {
+            return(position, SIZE)
+        }
+    }
+
     /// keccak(abi.encode(position)): in memory a static struct is its own encoding.
     function hash(Position memory position) internal pure returns (bytes32 digest) {
         assembly ("memory-safe") {
