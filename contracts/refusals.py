@@ -47,6 +47,7 @@ _TEXTS = {
     "AlreadyCancelled": "the request was cancelled before",
     "AlreadyChallenged": "this account has disputed the claim before; one dispute per claim and challenger",
     "AmountIsZero": "give an amount above zero",
+    "AmountTooLarge": "{0:money} is more than the contract can hold for anyone, 2^96 wei",
     "AnswerNotOverdue": "the executor still has time, until {0}",
     "AnswerPeriodIsZero": "give the executor at least a second to answer",
     "AnswerTooLate": "the answer was due before {0}",
