@@ -23,6 +23,7 @@ from contracts.client import FEE_FACTOR, Client
 from contracts.devnet_files import URL, DevnetFiles
 from contracts.errors import WrongSetup
 from contracts.keys import load_account
+from contracts.outbox import PATIENCE
 from prover.errors import RefuteError
 
 
@@ -62,11 +63,19 @@ def new_app(summary: str | None) -> typer.Typer:
     return typer.Typer(help=summary, add_completion=False, pretty_exceptions_enable=False)
 
 
-def connect(chain: str, deployed: Path, key: str | None, role: str, fee_factor: float = FEE_FACTOR) -> Client:
+def connect(
+    chain: str,
+    deployed: Path,
+    key: str | None,
+    role: str,
+    *,
+    fee_factor: float = FEE_FACTOR,
+    patience: float = PATIENCE,
+) -> Client:
     """The hand of the account that signs for `role`; WrongSetup or ChainUnavailable say what is wrong."""
     account = load_account(key, role, DEVNET.keys)
     connected = Chain.connect(chain)
-    return Client(connected, deployment.load(deployed, connected), account, fee_factor=fee_factor)
+    return Client(connected, deployment.load(deployed, connected), account, fee_factor=fee_factor, patience=patience)
 
 
 def add_money_commands(app: typer.Typer, role: str) -> None:

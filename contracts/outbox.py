@@ -17,8 +17,12 @@ from contracts.chain import Chain, Receipt
 from contracts.errors import NodeRefused
 from contracts.fees import TIP, gas_limit, highest_price
 
-PATIENCE = 60.0
-"""Seconds to wait for transactions to be mined before looking at the chain again."""
+PATIENCE = 120.0
+"""Seconds to wait for transactions to be mined."""
+AGENTS_PATIENCE = 15.0
+"""The same for an agent: it then looks at the chain again, and knows what is still on its way."""
+STUCK = 4
+"""Times its patience after which an earlier process's transaction is taken to be stuck."""
 LOOK = 2.0
 """Seconds between looks at whether a transaction is stuck."""
 KEPT = 256
@@ -97,7 +101,7 @@ class Outbox:
             self._strange = None
         elif self._strange is None or self._strange[0] != self._mined:
             self._strange = self._mined, time.monotonic()
-        return self._strange is not None and time.monotonic() - self._strange[1] >= self._patience
+        return self._strange is not None and time.monotonic() - self._strange[1] >= STUCK * self._patience
 
     def _unmined(self) -> list[int]:
         return sorted(nonce for nonce in self._sent if nonce >= self._mined)

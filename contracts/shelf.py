@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 
 from contracts.errors import WrongSetup
 from prover import model_folder
 from prover.errors import CorruptModel, InvalidInput, RefuteError
+from prover.game.moves import Move
 from prover.model_folder import Model
 from prover.program import Program
 from prover.trace import NUMPY_DTYPES, Array, Execution
@@ -46,6 +48,26 @@ def running(model: bytes) -> Iterator[None]:
     except _FAILURES as error:
         reason = " ".join(str(error).split())[:300]
         raise CannotRun(f"this machine cannot run model {model.hex()}: {type(error).__name__}: {reason}") from error
+
+
+class Sturdy:
+    """Asks a player for moves; what that does to this machine is CannotRun, and rests for some seconds."""
+
+    def __init__(self, model: bytes, rest: float = 5.0) -> None:
+        self._model = model
+        self._rest = rest
+        self._failed: tuple[float, CannotRun] | None = None
+
+    def ask(self, make: Callable[[], Move | None]) -> Move | None:
+        """The move; CannotRun if it cannot be made now."""
+        if self._failed is not None and monotonic() < self._failed[0] + self._rest:
+            raise self._failed[1]
+        try:
+            with running(self._model):
+                return make()
+        except CannotRun as error:
+            self._failed = monotonic(), error
+            raise
 
 
 _MODEL_ID = re.compile(r"[0-9a-f]{64}")

@@ -69,6 +69,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Stuck:
+    """A move is due, and this machine cannot make it now."""
+
+    dispute: bytes
+    reason: str
+
+
+@dataclass(frozen=True)
 class Finalise:
     claim: bytes
 
@@ -92,4 +100,6 @@ class Collect:
     amount: int
 
 
-Action = Deposit | Load | Measure | Run | Accept | Leave | PostClaim | Answer | Finalise | Expire | Lapse | Collect
+Action = (
+    Deposit | Load | Measure | Run | Accept | Leave | PostClaim | Answer | Stuck | Finalise | Expire | Lapse | Collect
+)

@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from contracts.agent import hexed
 from contracts.snapshot import ClaimStatus, DisputeStatus, Snapshot
+from executor.actions import Leave, Stuck
 
 _DISPUTE_EVENTS = {
     DisputeStatus.ACTIVE: "dispute_opened",
@@ -25,6 +26,7 @@ class Chronicle:
         self._me = me
         self._log = log
         self._seen: dict[bytes, object] = {}
+        self._said: set[object] = set()
         self._last: Snapshot | None = None
         self.ended = 0
 
@@ -44,6 +46,17 @@ class Chronicle:
             if status in (ClaimStatus.FINAL, ClaimStatus.FALLEN):
                 self.ended += 1
         return True
+
+    def say(self, action: Leave | Stuck) -> None:
+        """Log what cannot be done: once for each request that is left, and for each dispute and reason."""
+        key = action.request if isinstance(action, Leave) else (action.dispute, action.reason)
+        if key in self._said:
+            return
+        self._said.add(key)
+        if isinstance(action, Leave):
+            self._log.warning("request_left", request=hexed(action.request), reason=action.reason)
+        else:
+            self._log.error("move_not_made", dispute=hexed(action.dispute), reason=action.reason)
 
     def _states(self, snapshot: Snapshot) -> Iterator[tuple[bytes, object, str, dict[str, Any]]]:
         mine = {c.id: c for c in snapshot.claims.values() if c.executor == self._me}

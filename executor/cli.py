@@ -28,6 +28,7 @@ from contracts.command_line import (
     run_until_told,
 )
 from contracts.devnet_files import URL
+from contracts.outbox import AGENTS_PATIENCE
 from contracts.shelf import Shelf, TorchRun
 from executor import requester
 from executor.decide import Policy
@@ -63,7 +64,7 @@ def serve(
         return
     configure_logs(log)
     policy = Policy(amount(stake, "--stake"), amount(least_fee, "--least-fee"), least_period)
-    client = connect(chain, deployment, key, "executor", fee_factor)
+    client = connect(chain, deployment, key, "executor", fee_factor=fee_factor, patience=AGENTS_PATIENCE)
     run_until_told(ExecutorService(client, Shelf(models), TorchRun(backend), policy, interval=interval))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from contracts.calls import NOBODY
+from contracts.shelf import CannotRun
 from contracts.snapshot import ClaimStatus, ClaimView, DisputeView, RequestStatus, RequestView, Snapshot
 from executor.actions import (
     Accept,
@@ -21,6 +22,7 @@ from executor.actions import (
     Measure,
     PostClaim,
     Run,
+    Stuck,
 )
 from prover import encoding
 from prover.game.position import Side
@@ -99,7 +101,11 @@ def _defend(
         if request not in held.defenders:
             yield from _compute(snapshot.requests[request], held, urgent=True)
             continue
-        move = held.defenders[request].answer(dispute.position)
+        try:
+            move = held.defenders[request].answer(dispute.position)
+        except CannotRun as error:
+            yield Stuck(dispute.id, str(error))
+            continue
         if move is not None:
             yield Answer(dispute.id, dispute.position, move)
 

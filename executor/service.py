@@ -71,7 +71,6 @@ class ExecutorService:
         self._chronicle = Chronicle(self._me, self.log)
         self._staked = False
         self._turns = 0
-        self._left: set[bytes] = set()
 
     def on_wake(self, wake: Callable[[], object]) -> None:
         self._workshop.jobs.wake = wake
@@ -105,16 +104,10 @@ class ExecutorService:
         for action in due:
             if isinstance(action, actions.Load | actions.Measure | actions.Run):
                 started.append(self._workshop.start(action, snapshot))
-            elif isinstance(action, actions.Leave):
-                self._say_left(action)
+            elif isinstance(action, actions.Leave | actions.Stuck):
+                self._chronicle.say(action)
             else:
                 yield action, self._call(action)
-
-    def _say_left(self, action: actions.Leave) -> None:
-        """Once for each request."""
-        if action.request not in self._left:
-            self._left.add(action.request)
-            self.log.warning("request_left", request=hexed(action.request), reason=action.reason)
 
     # Acting
 

@@ -15,11 +15,13 @@ from structlog.typing import FilteringBoundLogger
 
 from contracts.agent import Jobs, hexed
 from contracts.fees import unpostable
-from contracts.shelf import CannotRun, Run, Shelf, input_arrays, running
+from contracts.shelf import CannotRun, Run, Shelf, Sturdy, input_arrays, running
 from contracts.snapshot import RequestView, Snapshot
 from executor import actions, decide
 from executor.decide import Held
 from prover.errors import CorruptModel, InvalidInput
+from prover.game.moves import Move
+from prover.game.position import Position
 from prover.game.simulator import Opens
 from prover.model_folder import Model
 from prover.trace import NUMPY_DTYPES, Array, Execution
@@ -48,6 +50,18 @@ class _Failed:
 
     reason: str
     corrupt: bool = False
+
+
+class SturdyDefender:
+    """A defender that may find this machine short of something in the middle of a dispute."""
+
+    def __init__(self, defender: Opens, model: bytes) -> None:
+        self._defender = defender
+        self._sturdy = Sturdy(model)
+
+    def answer(self, position: Position) -> Move | None:
+        """The opening; CannotRun if it cannot be made now."""
+        return self._sturdy.ask(lambda: self._defender.answer(position))
 
 
 class Workshop:
@@ -102,7 +116,8 @@ class Workshop:
                 self._refused.discard(model)
             if isinstance(action, actions.Run) and result.execution is not None:
                 self._executions[action.request] = result.execution
-                self._defenders[action.request] = self._defend(result.execution)
+                defender = self._defend(result.execution)
+                self._defenders[action.request] = SturdyDefender(defender, model or bytes(32))
         return bool(finished)
 
     def keep(self, snapshot: Snapshot, me: str) -> None:

@@ -69,6 +69,14 @@ class Doubt:
 
 
 @dataclass(frozen=True)
+class Stuck:
+    """A move is due, and this machine cannot make it now."""
+
+    dispute: bytes
+    reason: str
+
+
+@dataclass(frozen=True)
 class Expire:
     """Record who ran out of time."""
 
@@ -85,4 +93,4 @@ class Collect:
     amount: int
 
 
-Action = Deposit | Check | Challenge | ProveOutput | Postpone | Reply | Doubt | Expire | Settle | Collect
+Action = Deposit | Check | Challenge | ProveOutput | Postpone | Reply | Doubt | Stuck | Expire | Settle | Collect

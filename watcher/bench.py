@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
 from contracts.agent import Jobs, hexed
-from contracts.shelf import CannotRun, Shelf
+from contracts.shelf import CannotRun, Shelf, Sturdy
 from contracts.snapshot import ClaimStatus, Snapshot
+from prover import encoding
 from prover.errors import CorruptModel
+from prover.game.moves import Move
+from prover.game.openings import Opened
 from prover.game.players import Challenger
+from prover.game.position import Position
 from prover.game.simulator import Picks
 from prover.trace import Execution
 from watcher.actions import Check
@@ -31,6 +35,18 @@ LONGEST_REST = 600
 class _Judged:
     verdict: Verdict
     seconds: float
+
+
+class SturdyChallenger:
+    """A challenger that may find this machine short of something in the middle of a dispute."""
+
+    def __init__(self, challenger: Picks, model: bytes) -> None:
+        self._challenger = challenger
+        self._sturdy = Sturdy(model)
+
+    def reply(self, position: Position, history: Sequence[Opened]) -> Move | None:
+        """The pick or step; CannotRun if it cannot be made now."""
+        return self._sturdy.ask(lambda: self._challenger.reply(position, history))
 
 
 class Bench:
@@ -91,7 +107,8 @@ class Bench:
         log = self._log.bind(claim=hexed(claim), seconds=round(judged.seconds, 3))
         self._verdicts[claim] = verdict
         if isinstance(verdict, Refuted):
-            self._challengers[claim] = self._challenge(verdict.execution)
+            model = encoding.model_id(verdict.execution.program)
+            self._challengers[claim] = SturdyChallenger(self._challenge(verdict.execution), bytes(model))
             log.warning("claim_refuted", trace_root=hexed(verdict.execution.trace.root), seam=verdict.seam)
         elif isinstance(verdict, Unknown):
             if verdict.later:

@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 from contracts.agent import hexed
 from contracts.amounts import format_amount
 from contracts.snapshot import DisputeStatus, Snapshot
-from watcher.actions import Doubt, Postpone
+from watcher.actions import Doubt, Postpone, Stuck
 
 REPEAT = 3600
 """Seconds of chain time before it is said again that a challenge lacks money."""
@@ -30,7 +30,7 @@ class Chronicle:
         self._log = log
         self._seen: dict[bytes, object] = {}
         self._last: Snapshot | None = None
-        self._doubted: set[Doubt] = set()
+        self._said: set[Doubt | Stuck] = set()
         self._postponed: dict[bytes, tuple[tuple[bool, bool], int]] = {}
         self.over = 0
 
@@ -53,13 +53,16 @@ class Chronicle:
             say(_EVENTS[dispute.status], level=dispute.position.phase.level, **details)
         return True
 
-    def say(self, action: Doubt | Postpone, now: int) -> None:
-        """Log what cannot be done: a doubt once, a lack of money once an hour or when it is another lack."""
-        if isinstance(action, Doubt):
-            if action not in self._doubted:
-                self._doubted.add(action)
-                level = action.position.phase.level
-                self._log.error("dispute_doubted", dispute=hexed(action.dispute), level=level, reason=action.reason)
+    def say(self, action: Doubt | Stuck | Postpone, now: int) -> None:
+        """Log what cannot be done: a doubt and a move not made once, a lack of money once an hour or when it is another lack."""
+        if isinstance(action, Doubt | Stuck):
+            if action not in self._said:
+                self._said.add(action)
+                log = self._log.bind(dispute=hexed(action.dispute), reason=action.reason)
+                if isinstance(action, Doubt):
+                    log.error("dispute_doubted", level=action.position.phase.level)
+                else:
+                    log.error("move_not_made")
             return
         before = self._postponed.get(action.claim)
         if before is not None and before[0] == action.kind and now < before[1] + REPEAT:

@@ -27,6 +27,7 @@ from contracts.command_line import (
 )
 from contracts.devnet_files import URL
 from contracts.errors import WrongSetup
+from contracts.outbox import AGENTS_PATIENCE
 from contracts.shelf import Shelf, TorchRun
 from watcher.decide import Policy
 from watcher.service import WatcherService
@@ -61,7 +62,7 @@ def watch(
         raise WrongSetup("there is no --stake; give one of at least the bond of a dispute, such as --stake 10eth")
     configure_logs(log)
     policy = Policy(amount(stake, "--stake"))
-    client = connect(chain, deployment, key, "watcher", fee_factor)
+    client = connect(chain, deployment, key, "watcher", fee_factor=fee_factor, patience=AGENTS_PATIENCE)
     judge = TwoBackends(TorchRun(), TorchRun(second=True))
     run_until_told(WatcherService(client, Shelf(models), judge, policy, interval=interval))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from contracts.shelf import CannotRun
 from contracts.snapshot import ClaimStatus, ClaimView, DisputeStatus, DisputeView, Snapshot
 from prover.game.moves import RefuteProgram, Step
 from prover.game.players import NothingDiffers
@@ -22,6 +23,7 @@ from watcher.actions import (
     ProveOutput,
     Reply,
     Settle,
+    Stuck,
 )
 from watcher.verdict import Refuted, Unknown, Verdict
 
@@ -82,6 +84,9 @@ def _reply(running: list[DisputeView], snapshot: Snapshot, held: Held, now: int)
             move = challenger.reply(dispute.position, dispute.history)
         except NothingDiffers as error:
             yield Doubt(dispute.id, dispute.position, str(error))
+            continue
+        except CannotRun as error:
+            yield Stuck(dispute.id, str(error))
             continue
         if move is None:
             continue

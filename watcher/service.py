@@ -107,7 +107,7 @@ class WatcherService:
         for action in due:
             if isinstance(action, actions.Check):
                 started.append(self._bench.start(action, snapshot))
-            elif isinstance(action, actions.Doubt | actions.Postpone):
+            elif isinstance(action, actions.Doubt | actions.Stuck | actions.Postpone):
                 self._chronicle.say(action, snapshot.timestamp)
             else:
                 yield action, self._call(action, snapshot)

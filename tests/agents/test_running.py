@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from contracts import calls
+from contracts import calls, shelf
 from contracts.agent import Jobs
 from contracts.snapshot import ClaimStatus, Reason, RequestStatus
 from prover.game.adversaries import LyingDefender
+from prover.game.players import Challenger
 from prover.model_folder import Model
 from prover.trace import Array, Execution
 from tests.agents.stage import ETHER, PARAMETERS, Stage, interpret, liar
@@ -102,6 +103,38 @@ def test_a_restarted_executor_that_is_short_of_memory_for_a_while_defends_all_th
     stage.pass_time(PARAMETERS.window)
     stage.settle_down(again)
     assert [c.status for c in stage.claims_of(request)] == [ClaimStatus.FINAL]
+
+
+class Layers:
+    """An execution whose layers cannot be run again, the first time."""
+
+    def __init__(self, execution: Execution) -> None:
+        self.execution, self.failed = execution, False
+
+    def results(self, layer: int) -> Sequence[Array]:
+        if not self.failed:
+            self.failed = True
+            raise MemoryError
+        return self.execution.results(layer)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.execution, name)
+
+
+def test_a_move_that_the_machine_cannot_make_now_is_made_later(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 0.0
+    monkeypatch.setattr(shelf, "monotonic", lambda: clock)
+    request = stage.ask()
+    executor = stage.executor(liar(1), lambda execution: LyingDefender(Layers(execution)))  # type: ignore[arg-type]
+    watcher = stage.watcher(challenge=lambda execution: Challenger(Layers(execution)))  # type: ignore[arg-type]
+    with capture_logs() as logs:
+        for clock in (0.0, 10.0, 20.0):
+            stage.settle_down(executor, watcher)
+    assert [(e["agent"], "MemoryError" in e["reason"]) for e in logs if e["event"] == "move_not_made"] == [
+        ("executor", True),
+        ("watcher", True),
+    ]
+    assert [d.reason for d in stage.disputes_of(request)] == [Reason.STEP]
 
 
 def test_the_runs_of_a_model_are_timed(stage: Stage) -> None:

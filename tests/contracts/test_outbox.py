@@ -118,7 +118,7 @@ def test_what_an_earlier_process_left_stuck_is_taken_over_at_its_nonce(stage: St
     sender = client(stage, pool)
     unmined(sender, blindly(calls.start_withdrawal(3)))
     assert [nonce for nonce, _ in pool.taken] == [0, 1, 2], "it waits for a while"
-    time.sleep(0.05)
+    time.sleep(4 * 0.05)
     unmined(sender, blindly(calls.start_withdrawal(4)))
     nonce, price = pool.taken[-1]
     assert nonce == 0
