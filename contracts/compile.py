@@ -25,11 +25,13 @@ _NODE_MODULES = _BUILD / "node" / "node_modules"
 
 SETTINGS: dict[str, Any] = {
     "evmVersion": "prague",
+    "viaIR": True,
     "optimizer": {"enabled": True, "runs": 200},
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
 }
 UNROLLED: dict[str, Any] = {
     **SETTINGS,
+    "viaIR": False,
     "optimizer": {"enabled": True, "runs": 200, "details": {"yul": False, "constantOptimizer": False}},
 }
 """For the contracts that hash with BLAKE3: assembly stays as it is written, constants are not computed."""
