@@ -100,6 +100,5 @@ class Collect:
     amount: int
 
 
-Action = (
-    Deposit | Load | Measure | Run | Accept | Leave | PostClaim | Answer | Stuck | Finalise | Expire | Lapse | Collect
-)
+Computation = Load | Measure | Run
+Action = Computation | Deposit | Accept | Leave | PostClaim | Answer | Stuck | Finalise | Expire | Lapse | Collect

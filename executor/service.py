@@ -102,7 +102,7 @@ class ExecutorService:
     def _wanted(self, due: Iterator[Action], snapshot: Snapshot, started: list[bool]) -> Iterator[tuple[Action, Call]]:
         """The calls of what is due, one by one; computations are started on the way."""
         for action in due:
-            if isinstance(action, actions.Load | actions.Measure | actions.Run):
+            if isinstance(action, actions.Computation):
                 started.append(self._workshop.start(action, snapshot))
             elif isinstance(action, actions.Leave | actions.Stuck):
                 self._chronicle.say(action)

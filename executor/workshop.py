@@ -18,6 +18,7 @@ from contracts.fees import unpostable
 from contracts.shelf import CannotRun, Run, Shelf, Sturdy, input_arrays, running
 from contracts.snapshot import RequestView, Snapshot
 from executor import actions, decide
+from executor.actions import Computation
 from executor.decide import Held
 from prover.errors import CorruptModel, InvalidInput
 from prover.game.moves import Move
@@ -28,8 +29,6 @@ from prover.trace import NUMPY_DTYPES, Array, Execution
 
 Defend = Callable[[Execution], Opens]
 """Makes the defender of an execution. Adversaries are this service with another one of these."""
-
-Job = actions.Load | actions.Measure | actions.Run
 
 REST = 30
 """Seconds of chain time before a computation that failed is tried again; doubled each time, up to `LONGEST_REST`."""
@@ -68,7 +67,7 @@ class Workshop:
     """The executor's models and executions; the arguments are those of `ExecutorService`."""
 
     def __init__(self, shelf: Shelf, run: Run, defend: Defend, log: FilteringBoundLogger, inline: bool) -> None:
-        self.jobs: Jobs[Job, _Ran | _Failed] = Jobs(inline=inline)
+        self.jobs: Jobs[Computation, _Ran | _Failed] = Jobs(inline=inline)
         self._shelf = shelf
         self._run = run
         self._defend = defend
@@ -88,7 +87,7 @@ class Workshop:
         models, refused = frozenset(self._models), frozenset(self._refused)
         return Held(folders, models, self._executions, self._defenders, staked, dict(self._seconds), refused, resting)
 
-    def start(self, action: Job, snapshot: Snapshot) -> bool:
+    def start(self, action: Computation, snapshot: Snapshot) -> bool:
         """Begin a computation; whether it was not under way."""
         match action:
             case actions.Load(model):
@@ -125,7 +124,7 @@ class Workshop:
         for request in [id for id in self._executions if not _is_mine(snapshot.requests.get(id), me)]:
             del self._executions[request], self._defenders[request]
 
-    def _model_of(self, action: Job, snapshot: Snapshot) -> bytes | None:
+    def _model_of(self, action: Computation, snapshot: Snapshot) -> bytes | None:
         if not isinstance(action, actions.Run):
             return action.model
         view = snapshot.requests.get(action.request)

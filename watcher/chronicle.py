@@ -54,7 +54,7 @@ class Chronicle:
         return True
 
     def say(self, action: Doubt | Stuck | Postpone, now: int) -> None:
-        """Log what cannot be done: a doubt and a move not made once, a lack of money once an hour or when it is another lack."""
+        """Log what cannot be done, once; a lack of money again after an hour, or when it is another lack."""
         if isinstance(action, Doubt | Stuck):
             if action not in self._said:
                 self._said.add(action)

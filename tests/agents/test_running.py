@@ -122,13 +122,14 @@ class Layers:
 
 
 def test_a_move_that_the_machine_cannot_make_now_is_made_later(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = 0.0
-    monkeypatch.setattr(shelf, "monotonic", lambda: clock)
+    clock = [0.0]
+    monkeypatch.setattr(shelf, "monotonic", lambda: clock[0])
     request = stage.ask()
     executor = stage.executor(liar(1), lambda execution: LyingDefender(Layers(execution)))  # type: ignore[arg-type]
     watcher = stage.watcher(challenge=lambda execution: Challenger(Layers(execution)))  # type: ignore[arg-type]
     with capture_logs() as logs:
-        for clock in (0.0, 10.0, 20.0):
+        for now in (0.0, 10.0, 20.0):
+            clock[0] = now
             stage.settle_down(executor, watcher)
     assert [(e["agent"], "MemoryError" in e["reason"]) for e in logs if e["event"] == "move_not_made"] == [
         ("executor", True),
