@@ -1,4 +1,4 @@
-"""Texts as inputs of a model whose folder has a tokenizer: token ids, padded, and a mask where the model asks for one."""
+"""Texts as inputs of a model whose folder has a tokenizer: padded token ids, and a mask where the model has one."""
 
 from __future__ import annotations
 
