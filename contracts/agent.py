@@ -9,23 +9,19 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
-from contracts.calls import Call
-from contracts.client import Client, Outcome
-from contracts.errors import ChainUnavailable, ContractRefused, NotFunded
-from contracts.refusals import is_race
+from contracts.errors import ChainUnavailable, NotFunded
 
 LONGEST_WAIT = 30.0
 """Seconds between attempts to reach a chain that does not answer."""
 
 Key = TypeVar("Key", bound=Hashable)
 Result = TypeVar("Result")
-Action = TypeVar("Action", bound=Hashable)
 
 
 class Agent(Protocol):
@@ -90,29 +86,35 @@ async def _first(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float
 
 
 class Jobs(Generic[Key, Result]):
-    """Long computations, one after the other in a background thread, each named by a key and done once.
+    """Long computations, one after the other in a background thread, the urgent ones first; each is named by a key.
 
     With `inline` a job is done where it is started: for tests that step an agent round by round.
     """
 
     def __init__(self, *, inline: bool = False) -> None:
         self._inline = inline
-        self._waiting: queue.SimpleQueue[tuple[Key, Callable[[], Result]]] = queue.SimpleQueue()
+        self._turn = threading.Condition()
+        self._waiting: dict[Key, Callable[[], Result]] = {}
+        self._urgent: set[Key] = set()
         self._done: queue.SimpleQueue[tuple[Key, Result | BaseException]] = queue.SimpleQueue()
         self._started: set[Key] = set()
         self._thread: threading.Thread | None = None
         self.wake: Callable[[], object] = lambda: None
 
-    def start(self, key: Key, compute: Callable[[], Result]) -> bool:
-        """Have `compute` done; False if a job of that name is under way."""
-        if key in self._started:
-            return False
-        self._started.add(key)
+    def start(self, key: Key, compute: Callable[[], Result], *, urgent: bool = False) -> bool:
+        """Have `compute` done; False if a job of that name is under way, which may become urgent by this."""
+        with self._turn:
+            if urgent:
+                self._urgent.add(key)
+            if key in self._started:
+                return False
+            self._started.add(key)
+            if not self._inline:
+                self._waiting[key] = compute
+                self._turn.notify()
         if self._inline:
             self._compute(key, compute)
-            return True
-        self._waiting.put((key, compute))
-        if self._thread is None:
+        elif self._thread is None:
             # A daemon: an agent that is told to stop does not wait for an inference.
             self._thread = threading.Thread(target=self._work, daemon=True)
             self._thread.start()
@@ -123,7 +125,9 @@ class Jobs(Generic[Key, Result]):
         found = []
         while not self._done.empty():
             key, result = self._done.get()
-            self._started.discard(key)
+            with self._turn:
+                self._started.discard(key)
+                self._urgent.discard(key)
             if isinstance(result, BaseException):
                 raise result
             found.append((key, result))
@@ -131,7 +135,11 @@ class Jobs(Generic[Key, Result]):
 
     def _work(self) -> None:
         while True:
-            self._compute(*self._waiting.get())
+            with self._turn:
+                self._turn.wait_for(lambda: self._waiting)
+                key = next((k for k in self._waiting if k in self._urgent), None) or next(iter(self._waiting))
+                compute = self._waiting.pop(key)
+            self._compute(key, compute)
 
     def _compute(self, key: Key, compute: Callable[[], Result]) -> None:
         try:
@@ -139,33 +147,6 @@ class Jobs(Generic[Key, Result]):
         except BaseException as error:  # raised again by `collect`, in the agent's own thread
             self._done.put((key, error))
         self.wake()
-
-
-class Sender(Generic[Action]):
-    """Sends an agent's actions. One that the contract refused as a mistake of ours is not tried again."""
-
-    def __init__(self, client: Client, log: FilteringBoundLogger) -> None:
-        self._client = client
-        self._log = log
-        self._mistakes: set[Action] = set()
-
-    def send(self, wanted: Sequence[tuple[Action, Call]]) -> list[tuple[Action, Outcome]]:
-        """The outcome of each action that was sent."""
-        fresh = [(action, call) for action, call in wanted if action not in self._mistakes]
-        outcomes = self._client.transact_all([call for _, call in fresh]) if fresh else []
-        results = list(zip((action for action, _ in fresh), outcomes, strict=True))
-        for action, outcome in results:
-            if isinstance(outcome, ContractRefused):
-                self._note(action, outcome)
-        return results
-
-    def _note(self, action: Action, refused: ContractRefused) -> None:
-        name = type(action).__name__.lower()
-        if is_race(refused):
-            self._log.info("action_overtaken", action=name, reason=str(refused))
-            return
-        self._mistakes.add(action)
-        self._log.error("action_refused", action=name, reason=str(refused))
 
 
 def hexed(value: Any) -> str:

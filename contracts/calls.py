@@ -34,23 +34,35 @@ NOBODY = "0x" + "00" * 20
 
 GAS_CAP = 16_777_216
 """Most gas of one transaction (EIP-7825)."""
+CALLDATA_CAP = (128 << 10) - 512
+"""Most bytes of calldata that node pools take: a transaction of 128 KiB, without its envelope."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One transaction to the contract. `gas` is what its execution may need besides its calldata."""
+    """One transaction to the contract.
+
+    Attributes:
+        gas: what its execution may need besides its calldata.
+        simulated: whether it is tried before it is sent. Moves are not: they are made by the rules, and computing
+            them twice costs time in a dispute.
+        alone: whether it waits until no earlier transaction of the account is on its way.
+    """
 
     function: str
     arguments: tuple[Any, ...]
     value: int = 0
     gas: int = 400_000
+    simulated: bool = True
+    alone: bool = False
 
 
 # Money
 
 
 def deposit(amount: int) -> Call:
-    return Call("deposit", (), amount)
+    """Alone: an earlier one may be on its way, and the account must not pay twice."""
+    return Call("deposit", (), amount, alone=True)
 
 
 def start_withdrawal(amount: int) -> Call:
@@ -156,7 +168,7 @@ def opening_words(opening: Opening) -> tuple[Any, ...]:
 def answer(dispute: bytes, position: Position, move: Move, signature: bytes = b"") -> Call:
     """The call that answers `position` with `move`; `signature` when another than the executor sends its opening."""
     function, arguments, gas = _move(move, signature)
-    return Call(function, (dispute, position.words(), *arguments), gas=gas)
+    return Call(function, (dispute, position.words(), *arguments), gas=gas, simulated=isinstance(move, RefuteProgram))
 
 
 def _move(move: Move, signature: bytes) -> tuple[str, tuple[Any, ...], int]:

@@ -1,46 +1,29 @@
 """A connection to one chain: blocks, logs, calls and signed transactions, and nothing about the protocol.
 
-Whatever goes wrong on the way to the chain is a `ChainUnavailable`.
+Whatever goes wrong on the way to the chain is a `ChainUnavailable`; `NodeRefused` if the node itself said no.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import requests
 from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 from web3 import HTTPProvider, Web3
-from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception
+from web3.exceptions import TransactionNotFound
 from web3.providers.base import BaseProvider
 from web3.types import LogReceipt, RPCEndpoint, TxParams
 
-from contracts.amounts import format_amount
+from contracts.asking import asking
 from contracts.calls import GAS_CAP
-from contracts.errors import ChainUnavailable, NotFunded, WrongSetup
+from contracts.errors import ChainUnavailable, NodeRefused, WrongSetup
+from contracts.fees import TIP, gas_limit, highest_price, not_funded
 
 REQUEST_SECONDS = 30
-TIP = 10**9
 LOG_PAGE = 5_000
-"""Blocks asked for at once: what public nodes allow."""
-
-FLOOR_PER_BYTE = 40
-"""Gas of a byte of calldata at most (EIP-7623)."""
-TRANSACTION_GAS = 21_000
-
-
-def gas_limit(gas: int, data: bytes) -> int:
-    """Gas of a transaction whose execution may need `gas`."""
-    return min(GAS_CAP, TRANSACTION_GAS + gas + FLOOR_PER_BYTE * len(data))
-
-
-def highest_price(base_fee: int) -> int:
-    """Wei that a transaction offers per gas: enough for some blocks of rising fees."""
-    return 2 * base_fee + TIP
+"""Blocks asked for at once: what public nodes allow. Fewer where a node refuses so many."""
 
 
 @dataclass(frozen=True)
@@ -64,30 +47,6 @@ class Receipt:
     logs: tuple[LogReceipt, ...]
 
 
-class Reverted(Exception):
-    """A simulated call failed; `data` is what it gave as the reason."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data.hex())
-        self.data = data
-
-
-@contextmanager
-def _asking(what: str) -> Iterator[None]:
-    try:
-        yield
-    except ContractLogicError as error:
-        data = error.data if isinstance(error.data, str) else "0x"
-        raise Reverted(bytes(HexBytes(data))) from error
-    except (requests.RequestException, Web3Exception, OSError, ValueError) as error:
-        raise ChainUnavailable(f"the chain gave no answer when asked to {what}: {_shortened(error)}") from error
-
-
-def _shortened(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 200 else text[:200] + "..."
-
-
 class Chain:
     """One chain behind a provider; `url` is for messages only."""
 
@@ -97,7 +56,8 @@ class Chain:
         for name in ("gas_price_strategy", "ens_name_to_address", "validation", "gas_estimate"):
             self._web3.middleware_onion.remove(name)
         self.url = url
-        with _asking("say its id"):
+        self._page = LOG_PAGE
+        with asking("say its id"):
             try:
                 self.id = self._web3.eth.chain_id
             except (AttributeError, TypeError) as error:
@@ -120,28 +80,39 @@ class Chain:
 
     def block(self, number: int | None = None) -> Block:
         """Block `number`, by default the latest."""
-        with _asking("show a block"):
+        with asking("show a block"):
             raw = self._web3.eth.get_block("latest" if number is None else number)
         fee = raw.get("baseFeePerGas", 0)
         return Block(raw["number"], bytes(raw["hash"]), bytes(raw["parentHash"]), raw["timestamp"], int(fee))
 
     def logs(self, address: str, first: int, last: int) -> list[LogReceipt]:
-        """Logs of a contract in blocks first .. last, in order."""
+        """Logs of a contract in blocks first .. last, in order.
+
+        A page that the node refuses (too many blocks, logs or bytes) is halved, down to one block; it grows again.
+        """
         found: list[LogReceipt] = []
-        for start in range(first, last + 1, LOG_PAGE):
-            stop = min(start + LOG_PAGE - 1, last)
-            with _asking("list logs"):
-                found += self._web3.eth.get_logs(
-                    {"address": Web3.to_checksum_address(address), "fromBlock": start, "toBlock": stop}
-                )
+        while first <= last:
+            stop = min(first + self._page - 1, last)
+            try:
+                with asking("list logs"):
+                    found += self._web3.eth.get_logs(
+                        {"address": Web3.to_checksum_address(address), "fromBlock": first, "toBlock": stop}
+                    )
+            except NodeRefused:
+                if stop == first:
+                    raise
+                self._page = (stop - first + 1) // 2
+                continue
+            first = stop + 1
+            self._page = min(2 * self._page, LOG_PAGE)
         return found
 
     def has_code(self, address: str) -> bool:
-        with _asking("show code"):
+        with asking("show code"):
             return len(self._web3.eth.get_code(Web3.to_checksum_address(address))) > 0
 
     def balance(self, address: str, block: int | None = None) -> int:
-        with _asking("show a balance"):
+        with asking("show a balance"):
             return self._web3.eth.get_balance(Web3.to_checksum_address(address), "latest" if block is None else block)
 
     def call(
@@ -159,13 +130,13 @@ class Chain:
             transaction["to"] = Web3.to_checksum_address(to)
         if sender is not None:
             transaction["from"] = Web3.to_checksum_address(sender)
-        with _asking("simulate a call"):
+        with asking("simulate a call"):
             return bytes(self._web3.eth.call(transaction, "latest" if block is None else block))
 
     def travel(self, seconds: int) -> Block:
         """Let time pass on a devnet (eth-tester or anvil) by mining a block `seconds` later; that block."""
         for method, parameters in (("evm_increaseTime", [seconds]), ("evm_mine", [])):
-            with _asking("let time pass"):
+            with asking("let time pass"):
                 answer = self._web3.provider.make_request(RPCEndpoint(method), parameters)
             if "error" in answer:
                 raise WrongSetup(f"the chain at {self.url} has no {method}: time passes by itself there")
@@ -175,13 +146,33 @@ class Chain:
 
     def nonce(self, address: str) -> int:
         """The next nonce of an account, those of its pending transactions counted."""
-        with _asking("count transactions"):
+        with asking("count transactions"):
             return self._web3.eth.get_transaction_count(Web3.to_checksum_address(address), "pending")
 
+    def mined_nonce(self, address: str) -> int:
+        """The lowest nonce of an account that is not mined yet."""
+        with asking("count transactions"):
+            return self._web3.eth.get_transaction_count(Web3.to_checksum_address(address), "latest")
+
     def send(
-        self, account: LocalAccount, to: str | None, data: bytes, *, value: int, gas: int, nonce: int, base_fee: int
+        self,
+        account: LocalAccount,
+        to: str | None,
+        data: bytes,
+        *,
+        value: int,
+        gas: int,
+        nonce: int,
+        base_fee: int,
+        price: int | None = None,
+        tip: int = TIP,
     ) -> bytes:
-        """Sign and send a transaction; its hash. `gas` is for the execution; calldata comes on top."""
+        """Sign and send a transaction; its hash. NodeRefused if the node does not take it.
+
+        `gas` is for the execution; calldata comes on top. `price` is the most wei offered per gas, by default what
+        is enough for some blocks of fees that rise from `base_fee`; `tip` is the miner's part of it.
+        """
+        price = highest_price(base_fee) if price is None else price
         transaction: dict[str, Any] = {
             "type": 2,
             "chainId": self.id,
@@ -189,47 +180,42 @@ class Chain:
             "value": value,
             "data": data,
             "gas": gas_limit(gas, data),
-            "maxFeePerGas": highest_price(base_fee),
-            "maxPriorityFeePerGas": TIP,
+            "maxFeePerGas": price,
+            "maxPriorityFeePerGas": min(tip, price),
         }
         if to is not None:
             transaction["to"] = Web3.to_checksum_address(to)
         signed = account.sign_transaction(transaction)
-        with _asking("take a transaction"):
-            return bytes(self._web3.eth.send_raw_transaction(signed.raw_transaction))
+        try:
+            with asking("take a transaction"):
+                return bytes(self._web3.eth.send_raw_transaction(signed.raw_transaction))
+        except NodeRefused as refused:
+            if "already known" in str(refused):
+                return bytes(signed.hash)
+            raise
 
     def require_balance(self, address: str, value: int, gas: int, base_fee: int) -> None:
         """NotFunded unless an account can pay for a transaction with this value and gas limit."""
         balance, fees = self.balance(address), gas * highest_price(base_fee)
         if balance < value + fees:
-            needed = f"{format_amount(value)} are needed, and" if value else "a transaction needs"
-            remedy = "send it some or give a smaller amount" if value else "send it some"
-            raise NotFunded(
-                f"{address} has {format_amount(balance)}; {needed} up to {format_amount(fees)} for gas; {remedy}"
-            )
+            raise not_funded(address, balance, value, fees)
+
+    def receipt(self, transaction: bytes) -> Receipt | None:
+        """What became of a transaction; None if it is not mined."""
+        with asking("show a receipt"):
+            try:
+                raw = self._web3.eth.get_transaction_receipt(HexBytes(transaction))
+            except TransactionNotFound:
+                return None
+        succeeded, logs = raw["status"] == 1, tuple(raw["logs"])
+        return Receipt(transaction, raw["blockNumber"], succeeded, raw["gasUsed"], raw["contractAddress"], logs)
 
     def wait(self, transaction: bytes, seconds: float = 120, interval: float = 0.02) -> Receipt:
         """The receipt of a transaction; ChainUnavailable if it is not mined in time."""
         end = time.monotonic() + seconds
-        while True:
-            with _asking("show a receipt"):
-                raw = self._receipt(transaction)
-            if raw is not None:
-                return Receipt(
-                    transaction,
-                    raw["blockNumber"],
-                    raw["status"] == 1,
-                    raw["gasUsed"],
-                    raw["contractAddress"],
-                    tuple(raw["logs"]),
-                )
+        while (receipt := self.receipt(transaction)) is None:
             if time.monotonic() > end:
                 raise ChainUnavailable(f"transaction 0x{transaction.hex()} was not mined in {seconds:.0f} s")
             time.sleep(interval)
             interval = min(2 * interval, 2.0)
-
-    def _receipt(self, transaction: bytes) -> Any:
-        try:
-            return self._web3.eth.get_transaction_receipt(HexBytes(transaction))
-        except TransactionNotFound:
-            return None
+        return receipt

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -12,58 +11,45 @@ from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 
 from contracts.abi import Event, UndecodableLog, refute_abi
+from contracts.asking import Reverted
+from contracts.batch import Batch, Done, Outcome
 from contracts.calls import Call
-from contracts.chain import Chain, Receipt, Reverted, gas_limit
+from contracts.chain import Chain
 from contracts.deployment import Deployment
-from contracts.errors import ContractRefused, WrongSetup
-from contracts.refusals import refusal
+from contracts.errors import WrongSetup
+from contracts.outbox import PATIENCE, Outbox
 from prover.game.position import Position
 
 _log = structlog.get_logger()
 
-MOVES = frozenset(
-    {
-        "openTrace",
-        "openLayer",
-        "openTensor",
-        "openChunk",
-        "openTerms",
-        "pickTrace",
-        "pickOperator",
-        "pickTensor",
-        "pickElement",
-        "pickTerms",
-        "step",
-    }
-)
-"""Sent without a simulation: they are made by the rules, and computing them twice costs time in a dispute."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """A transaction that succeeded."""
-
-    transaction: bytes
-    block: int
-    gas: int
-    events: tuple[Event, ...]
-
-    def event(self, name: str) -> Event:
-        """The first event of a name."""
-        return next(e for e in self.events if e.name == name)
-
-
-Outcome = Done | ContractRefused
+FEE_FACTOR = 3.0
+"""The most that is offered for gas, in peak gas prices of the deployment."""
 
 
 class Client:
-    """Sends and reads for one account. Without an account it only reads."""
+    """Sends and reads for one account. Without an account it only reads.
 
-    def __init__(self, chain: Chain, deployment: Deployment, account: LocalAccount | None = None) -> None:
+    Args:
+        fee_factor: the most that is offered per gas, in peak gas prices of the deployment.
+        patience: seconds to wait for transactions to be mined before looking at the chain again.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        deployment: Deployment,
+        account: LocalAccount | None = None,
+        *,
+        fee_factor: float = FEE_FACTOR,
+        patience: float = PATIENCE,
+    ) -> None:
         self.chain = chain
         self.deployment = deployment
         self._account = account
         self._abi = refute_abi()
+        if account is not None:
+            cap = int(fee_factor * deployment.parameters.peak_gas_price)
+            self._outbox = Outbox(chain, account, deployment.refute, cap, patience)
 
     @property
     def address(self) -> str:
@@ -103,58 +89,29 @@ class Client:
     # Acting
 
     def transact(self, call: Call) -> Done:
-        """Send one transaction and wait for it; ContractRefused if the contract refuses it."""
+        """Send one transaction and wait for it.
+
+        Raises:
+            ContractRefused: the contract refuses it.
+            NotFunded: the account cannot pay for it.
+            ChainUnavailable: the node gives no answer or does not take it, or it is not mined in time.
+        """
         (outcome,) = self.transact_all([call])
-        if isinstance(outcome, ContractRefused):
+        if not isinstance(outcome, Done):
             raise outcome
         return outcome
 
     def transact_all(self, calls: Sequence[Call]) -> list[Outcome]:
-        """Send several transactions one behind the other, then wait for all; the outcome of each, in order.
+        """Send several transactions one behind the other, then wait for all; the outcome of each, in order."""
+        batch = self.batch()
+        for call in calls:
+            batch.add(call)
+        return batch.outcomes()
 
-        NotFunded, with nothing sent, if the account cannot pay for the dearest of them.
-        """
-        account = self._signer()
-        outcomes: list[Outcome | None] = []
-        sent: list[tuple[int, Call, bytes, bytes]] = []
-        nonce, base_fee = self.chain.nonce(account.address), self.chain.block().base_fee
-        encoded = [self._abi.encode_call(call.function, call.arguments) for call in calls]
-        dearest = max(gas_limit(call.gas, data) for call, data in zip(calls, encoded, strict=True))
-        self.chain.require_balance(account.address, max(call.value for call in calls), dearest, base_fee)
-        for index, (call, data) in enumerate(zip(calls, encoded, strict=True)):
-            try:
-                if call.function not in MOVES:
-                    self._simulate(call, data)
-            except ContractRefused as refused:
-                outcomes.append(refused)
-                continue
-            transaction = self.chain.send(
-                account, self.deployment.refute, data, value=call.value, gas=call.gas, nonce=nonce, base_fee=base_fee
-            )
-            outcomes.append(None)
-            sent.append((index, call, data, transaction))
-            nonce += 1
-        for index, call, data, transaction in sent:
-            outcomes[index] = self._outcome(call, data, self.chain.wait(transaction))
-        return [outcome for outcome in outcomes if outcome is not None]
-
-    def _simulate(self, call: Call, data: bytes, block: int | None = None) -> None:
-        """Raise ContractRefused if the call would be refused."""
-        try:
-            gas = gas_limit(call.gas, data)
-            self.chain.call(self.deployment.refute, data, self.address, call.value, block, gas)
-        except Reverted as reason:
-            raise refusal(*self._abi.decode_error(reason.data)) from reason
-
-    def _outcome(self, call: Call, data: bytes, receipt: Receipt) -> Outcome:
-        if receipt.succeeded:
-            events = tuple(e for e in map(self.decode, receipt.logs) if e is not None)
-            return Done(receipt.transaction, receipt.block, receipt.gas, events)
-        try:
-            self._simulate(call, data, receipt.block)
-        except ContractRefused as refused:
-            return refused
-        return refusal("NoReason", ())
+    def batch(self) -> Batch:
+        """An empty batch of transactions, for calls that are sent as they are made."""
+        me = self.address
+        return Batch(self.chain, self._abi, self.decode, self._outbox, me, self.deployment.refute)
 
     def sign_opening(self, claim: bytes, position: Position, content: bytes) -> bytes:
         """EIP-712 signature of an opening's content hash, so that another may send it (protocol, section 7.2)."""

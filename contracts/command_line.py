@@ -15,14 +15,15 @@ import structlog
 import typer
 from rich.console import Console
 
-from contracts import deployment
+from contracts import deployment, withdrawing
 from contracts.agent import Agent, run
 from contracts.amounts import parse_amount
 from contracts.chain import Chain
-from contracts.client import Client
-from contracts.devnet_files import DevnetFiles
+from contracts.client import FEE_FACTOR, Client
+from contracts.devnet_files import URL, DevnetFiles
 from contracts.errors import WrongSetup
 from contracts.keys import load_account
+from contracts.outbox import PATIENCE
 from prover.errors import RefuteError
 
 
@@ -49,6 +50,9 @@ KeyOption = Annotated[
     ),
 ]
 IntervalOption = Annotated[float, typer.Option("--interval", help="seconds between looks at the chain", min=0.01)]
+FeeFactorOption = Annotated[
+    float, typer.Option("--fee-factor", help="the most to offer for gas, in peak gas prices of the deployment", min=0.1)
+]
 LogOption = Annotated[LogForm, typer.Option("--log", help="how events are written")]
 
 DEVNET = DevnetFiles()
@@ -59,11 +63,48 @@ def new_app(summary: str | None) -> typer.Typer:
     return typer.Typer(help=summary, add_completion=False, pretty_exceptions_enable=False)
 
 
-def connect(chain: str, deployed: Path, key: str | None, role: str) -> Client:
+def connect(
+    chain: str,
+    deployed: Path,
+    key: str | None,
+    role: str,
+    *,
+    fee_factor: float = FEE_FACTOR,
+    patience: float = PATIENCE,
+) -> Client:
     """The hand of the account that signs for `role`; WrongSetup or ChainUnavailable say what is wrong."""
     account = load_account(key, role, DEVNET.keys)
     connected = Chain.connect(chain)
-    return Client(connected, deployment.load(deployed, connected), account)
+    return Client(connected, deployment.load(deployed, connected), account, fee_factor=fee_factor, patience=patience)
+
+
+def add_money_commands(app: typer.Typer, role: str) -> None:
+    """Give an agent's command line `collect` and `withdraw`, for the account that signs for `role`."""
+    console = Console(soft_wrap=True, highlight=False)
+
+    @app.command()
+    def collect(
+        chain: ChainOption = URL, deployment: DeploymentOption = DEVNET.deployment, key: KeyOption = None
+    ) -> None:
+        """Have the account's credits (fees, bonds, rewards) paid out."""
+        console.print(withdrawing.collect(connect(chain, deployment, key, role)))
+
+    @app.command()
+    def withdraw(
+        wanted: Annotated[
+            str | None, typer.Argument(metavar="AMOUNT", help="stake to take out: 10eth, 500gwei, or wei")
+        ] = None,
+        chain: ChainOption = URL,
+        deployment: DeploymentOption = DEVNET.deployment,
+        key: KeyOption = None,
+    ) -> None:
+        """Start to take AMOUNT of free stake out; again, from when it is due, to be paid. Says when that is.
+
+        Stop the agent before, or give it a smaller --stake: it deposits up to that when it is started.
+        """
+        wei = amount(wanted, "AMOUNT") if wanted is not None else None
+        for line in withdrawing.withdraw(connect(chain, deployment, key, role), wei):
+            console.print(line)
 
 
 def read_only(chain: str, deployed: Path) -> Client:

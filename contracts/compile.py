@@ -17,9 +17,6 @@ import solcx
 from solcx.exceptions import SolcError
 
 SOLC_VERSION = "0.8.37"
-CONTRACTS = ("Refute", "Walk", "Referee", "Harness", "Participant")
-"""What is kept; `Harness`, which opens the libraries, and `Participant` are for the tests only."""
-
 _HERE = Path(__file__).resolve().parent
 SOURCES = _HERE / "src"
 ARTIFACTS = _HERE / "artifacts"
@@ -31,6 +28,20 @@ SETTINGS: dict[str, Any] = {
     "optimizer": {"enabled": True, "runs": 200},
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
 }
+UNROLLED: dict[str, Any] = {
+    **SETTINGS,
+    "optimizer": {"enabled": True, "runs": 200, "details": {"yul": False, "constantOptimizer": False}},
+}
+"""For the contracts that hash with BLAKE3: assembly stays as it is written, constants are not computed."""
+CONTRACTS = {
+    "Refute": SETTINGS,
+    "Walk": UNROLLED,
+    "Referee": UNROLLED,
+    "Harness": UNROLLED,
+    "Plain": SETTINGS,
+    "Participant": SETTINGS,
+}
+"""What is kept, and how it is compiled. `Harness`, `Plain` and `Participant` are for the tests only."""
 
 Artifacts = dict[str, str]
 """File name to content."""
@@ -69,24 +80,37 @@ def read_sources() -> dict[str, str]:
 
 def source_hash(sources: dict[str, str]) -> str:
     """sha256 of compiler version, settings and all sources."""
-    content = json.dumps([SOLC_VERSION, SETTINGS, sources], sort_keys=True)
+    content = json.dumps([SOLC_VERSION, CONTRACTS, sources], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def compile_sources(compiler: Path) -> Artifacts:
     """The artifacts of the present sources."""
     sources = read_sources()
+    digest = source_hash(sources)
+    artifacts: Artifacts = {}
+    for settings in (SETTINGS, UNROLLED):
+        names = [name for name, chosen in CONTRACTS.items() if chosen is settings]
+        for name, compiled in _compile(sources, settings, names, compiler).items():
+            artifacts[f"{name}.json"] = _artifact(name, compiled, digest)
+    return artifacts
+
+
+def _compile(
+    sources: dict[str, str], settings: dict[str, Any], names: list[str], compiler: Path
+) -> dict[str, dict[str, Any]]:
+    """The compiler's output for some of the contracts."""
     outputs = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]
     request = {
         "language": "Solidity",
         "sources": {name: {"content": content} for name, content in sources.items()},
-        "settings": {**SETTINGS, "outputSelection": {"*": {"*": outputs}}},
+        "settings": {**settings, "outputSelection": {"*": dict.fromkeys(names, outputs)}},
     }
     answer = solcx.compile_standard(request, solc_binary=compiler)
     for problem in answer.get("errors", []):
         print(problem["formattedMessage"], file=sys.stderr)
     compiled = {name: item for file in answer["contracts"].values() for name, item in file.items()}
-    return {f"{name}.json": _artifact(name, compiled[name], source_hash(sources)) for name in CONTRACTS}
+    return {name: compiled[name] for name in names}
 
 
 def _artifact(name: str, compiled: dict[str, Any], digest: str) -> str:

@@ -14,8 +14,10 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import is_address
 
 from contracts.abi import Abi, artifact, refute_abi
-from contracts.chain import Chain, Reverted, gas_limit
+from contracts.asking import Reverted
+from contracts.chain import Chain
 from contracts.errors import ContractRefused, WrongSetup
+from contracts.fees import gas_limit
 from contracts.refusals import refusal
 
 DEPLOY_GAS = 12_000_000

@@ -9,6 +9,15 @@ class ChainUnavailable(RefuteError):
     """The chain did not answer, or not in time. Retry with back-off; nothing is wrong with us or the peer."""
 
 
+class NodeRefused(ChainUnavailable):
+    """The node answered that it will not. Of a look: retry it, or ask for less. Of a transaction: that one is not
+    taken, the others are not affected."""
+
+
+class Unmined(ChainUnavailable):
+    """A transaction is on its way and not in a block yet. What waits for it looks again later."""
+
+
 class WrongSetup(RefuteError):
     """An amount, key, deployment file or balance that a person has to put right."""
 

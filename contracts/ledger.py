@@ -6,7 +6,7 @@ Everything but the money of accounts is in the events, so an observer needs no v
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from contracts.abi import Event
@@ -23,13 +23,32 @@ from contracts.snapshot import (
 from prover.errors import RefuteError
 from prover.game.openings import Opened
 from prover.game.position import Phase, Position
+from prover.merkle import keccak
 
 Arguments = Mapping[str, Any]
 
 
-def position_of(words: tuple[Any, ...]) -> Position:
-    """A position from the words of the struct."""
-    return Position(Phase(words[0]), *words[1:])
+def first_position(a: Arguments) -> Position:
+    """The position that a dispute begins with, from the arguments of its Challenged event."""
+    return Position.initial(a["layers"], a["layersRoot"], a["traceRoot"], a["inputs"])
+
+
+def position_after(position: Position, a: Arguments) -> Position:
+    """The position that a move led to, from the one it answered and the arguments of its Moved event.
+
+    `changes` holds three bytes whose bit i says that field i has changed, then the new 32-byte words of those fields;
+    `opened`, which is left out, is the hash of what was opened.
+    """
+    changes, opened = a["changes"], a["opened"]
+    bits, words = int.from_bytes(changes[:3], "big"), [changes[i : i + 32] for i in range(3, len(changes), 32)]
+    changed: dict[str, Any] = {"opened": keccak(opened) if opened else bytes(32)}
+    names = [f.name for number, f in enumerate(fields(Position)) if bits >> number & 1]
+    for name, word in zip(names, words, strict=True):
+        plain = getattr(position, name)
+        changed[name] = word if isinstance(plain, bytes) else int.from_bytes(word, "big", signed=True)
+    if "phase" in changed:
+        changed["phase"] = Phase(changed["phase"])
+    return replace(position, **changed)
 
 
 class UnknownSubject(RefuteError):
@@ -123,7 +142,7 @@ class Ledger:
 
     def _challenged(self, a: Arguments) -> None:
         self.disputes[a["dispute"]] = DisputeView(
-            a["dispute"], a["claim"], a["challenger"], position_of(a["position"]), a["deadline"]
+            a["dispute"], a["claim"], a["challenger"], first_position(a), a["deadline"]
         )
 
     def _moved(self, a: Arguments) -> None:
@@ -132,7 +151,7 @@ class Ledger:
         if a["opened"]:
             history = (*history, Opened(dispute.position, a["opened"]))
         self.disputes[dispute.id] = replace(
-            dispute, position=position_of(a["next"]), deadline=a["deadline"], history=history
+            dispute, position=position_after(dispute.position, a), deadline=a["deadline"], history=history
         )
 
     def _resolved(self, a: Arguments) -> None:

@@ -3,20 +3,71 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 
 from contracts.errors import WrongSetup
 from prover import model_folder
-from prover.errors import CorruptModel, InvalidInput
+from prover.errors import CorruptModel, InvalidInput, RefuteError
+from prover.game.moves import Move
 from prover.model_folder import Model
 from prover.program import Program
 from prover.trace import NUMPY_DTYPES, Array, Execution
 
 Run = Callable[[Model, Sequence[Array]], Execution]
 """Makes an execution of a model on inputs. Adversaries are honest services with another one of these."""
+
+
+class CannotRun(RefuteError):
+    """This machine cannot load or run a model, now or ever: it lacks memory, or its libraries do not take the model."""
+
+
+_FAILURES = (
+    ArithmeticError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What numpy and torch raise for want of memory, or for shapes and numbers beyond what they take. A model is a
+stranger's, so none of it may end an agent; what we have checked ourselves is a RefuteError and is not among them."""
+
+
+@contextmanager
+def running(model: bytes) -> Iterator[None]:
+    """Raise what a model's run does to this machine as CannotRun."""
+    try:
+        yield
+    except _FAILURES as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CannotRun(f"this machine cannot run model {model.hex()}: {type(error).__name__}: {reason}") from error
+
+
+class Sturdy:
+    """Asks a player for moves; what that does to this machine is CannotRun, and rests for some seconds."""
+
+    def __init__(self, model: bytes, rest: float = 5.0) -> None:
+        self._model = model
+        self._rest = rest
+        self._failed: tuple[float, CannotRun] | None = None
+
+    def ask(self, make: Callable[[], Move | None]) -> Move | None:
+        """The move; CannotRun if it cannot be made now."""
+        if self._failed is not None and monotonic() < self._failed[0] + self._rest:
+            raise self._failed[1]
+        try:
+            with running(self._model):
+                return make()
+        except CannotRun as error:
+            self._failed = monotonic(), error
+            raise
 
 
 _MODEL_ID = re.compile(r"[0-9a-f]{64}")
@@ -68,13 +119,19 @@ class Shelf:
         )
 
     def get(self, model: bytes) -> Model:
-        """A model, every hash and rule checked when it is first asked for; CorruptModel if it is missing or wrong."""
+        """A model, every hash and rule checked when it is first asked for.
+
+        Raises:
+            CorruptModel: it is missing or wrong.
+            CannotRun: this machine cannot hold it.
+        """
         if model not in self._loaded:
             state = _state(self.path(model))
             if state is None:
                 raise CorruptModel(f"model {model.hex()} is not in {self.folder}; fetch its folder from its publisher")
             try:
-                self._loaded[model] = model_folder.load(self.path(model))
+                with running(model):
+                    self._loaded[model] = model_folder.load(self.path(model))
             except CorruptModel:
                 self._corrupt[model] = state
                 raise

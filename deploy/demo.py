@@ -150,8 +150,12 @@ class Stage:
 
     def read(self, request: bytes) -> int:
         """The digit of a final result, its bytes checked against the commitment that the contract holds."""
-        _status, claim, commitment = self.requester.view("resultOf", request)
-        outputs = self.observer.observe().claims[claim].outputs
+        _status, commitment = self.requester.view("resultOf", request)
+        snapshot = self.observer.observe()
+        claim = snapshot.requests[request].claim
+        if claim is None:
+            raise RefuteError("the request has no answer")
+        outputs = snapshot.claims[claim].outputs
         if posted.commitment(outputs) != commitment:
             raise RefuteError("the outputs in the chain's log do not hash to the contract's commitment")
         spec = self.digits.model.program.outputs[0]

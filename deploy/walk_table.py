@@ -9,7 +9,7 @@ from rich.table import Table
 
 from contracts.abi import Event
 from contracts.client import Client
-from contracts.ledger import position_of
+from contracts.ledger import first_position, position_after
 from contracts.snapshot import Reason
 from prover.game.position import Phase, Position
 from prover.operators import row_of
@@ -72,13 +72,13 @@ def read_walk(
         gas = 0 if transaction in counted else reader.chain.wait(transaction).gas
         counted.add(transaction)
         if event.name == "Challenged":
-            position = position_of(event.arguments["position"])
+            position = first_position(event.arguments)
             who = names.get(event.arguments["challenger"], event.arguments["challenger"])
             table.rows.append(Row("claim", who, "challenges, locks its bond", gas))
-        elif event.name == "Moved":
-            after = position_of(event.arguments["next"])
+        elif event.name == "Moved" and position is not None:
+            after = position_after(position, event.arguments)
             mover = names.get(event.arguments["mover"], event.arguments["mover"])
-            phase = Phase(event.arguments["phase"])
+            phase = position.phase
             table.rows.append(Row(phase.level, mover, _described(phase, event, after, program), gas))
             position = after
         elif event.name == "Resolved":

@@ -1,4 +1,4 @@
-"""`executor`: serves requests for inference and defends the answers; also asks for one, and reads one."""
+"""`executor`: serves requests for inference and defends the answers; also asks for one, and takes money out."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from contracts.client import FEE_FACTOR
 from contracts.command_line import (
     DEVNET,
     ChainOption,
     DeploymentOption,
+    FeeFactorOption,
     IntervalOption,
     KeyOption,
     LogForm,
     LogOption,
     ModelsOption,
+    add_money_commands,
     amount,
     configure_logs,
     connect,
@@ -25,6 +28,7 @@ from contracts.command_line import (
     run_until_told,
 )
 from contracts.devnet_files import URL
+from contracts.outbox import AGENTS_PATIENCE
 from contracts.shelf import Shelf, TorchRun
 from executor import requester
 from executor.decide import Policy
@@ -48,6 +52,7 @@ def serve(
     models: ModelsOption = DEVNET.models,
     key: KeyOption = None,
     interval: IntervalOption = 0.5,
+    fee_factor: FeeFactorOption = FEE_FACTOR,
     log: LogOption = LogForm.console,
 ) -> None:
     """Serve requests for every model under --models until interrupted, and defend the answers.
@@ -59,7 +64,7 @@ def serve(
         return
     configure_logs(log)
     policy = Policy(amount(stake, "--stake"), amount(least_fee, "--least-fee"), least_period)
-    client = connect(chain, deployment, key, "executor")
+    client = connect(chain, deployment, key, "executor", fee_factor=fee_factor, patience=AGENTS_PATIENCE)
     run_until_told(ExecutorService(client, Shelf(models), TorchRun(backend), policy, interval=interval))
 
 
@@ -106,6 +111,9 @@ def cancel(
 ) -> None:
     """Take a request back; the fee is credited at once, or when whoever works on it is done."""
     console.print(requester.cancel(connect(chain, deployment, key, "requester"), request))
+
+
+add_money_commands(app, "executor")
 
 
 def main() -> None:

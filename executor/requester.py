@@ -86,7 +86,7 @@ def read(client: Client, shelf: Shelf, text: str) -> Iterator[str]:
     if request.claim is None:
         raise NoAnswer(f"request 0x{id.hex()} has no answer: {_WITHOUT_ANSWER[request.status]}")
     claim = snapshot.claims[request.claim]
-    if posted.commitment(claim.outputs) != client.view("resultOf", id)[2]:
+    if posted.commitment(claim.outputs) != client.view("resultOf", id)[1]:
         raise WrongSetup("the outputs in this node's log do not hash to the contract's commitment; ask another node")
     yield f"claim 0x{claim.id.hex()} by {claim.executor}"
     if claim.status is ClaimStatus.PENDING:

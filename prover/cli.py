@@ -158,5 +158,6 @@ def main() -> None:
     try:
         app()
     except RefuteError as error:
-        Console(stderr=True).print(f"prover: {error}", style="red", markup=False, soft_wrap=True)
+        line = " ".join(f"prover: {error}".split())
+        Console(stderr=True).print(line, style="red", markup=False, soft_wrap=True, highlight=False)
         sys.exit(1)

@@ -20,6 +20,7 @@ from prover.kernels import Range, Stored, run_operator, select
 from prover.kernels.dot import DotPlan, plan
 from prover.kernels.fused.execution import Execution
 from prover.kernels.fused.graph import Result
+from prover.kernels.fused.self_test import fused_kernels_are_exact
 from prover.kernels.ranges import range_of
 from prover.program import (
     CheckpointRef,
@@ -109,7 +110,8 @@ class Runtime:
         self._weights = {root: self._to_device(weights[root]) for root in program.weight_roots()}
         self._ranges = {root: Range(int(w.min()), int(w.max())) for root, w in self._weights.items()}
         eligible = backend is None and self.device.type == "cpu" and not self._observed
-        self.fused = eligible and (work(program) >= WORTH_FUSING if fused is None else fused)
+        wanted = eligible and (work(program) >= WORTH_FUSING if fused is None else fused)
+        self.fused = wanted and fused_kernels_are_exact(self._selection)
         self._executions: dict[int, Execution] = {}
         self._plans = [
             [

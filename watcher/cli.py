@@ -1,4 +1,4 @@
-"""`watcher`: re-runs every claim and disputes the wrong ones."""
+"""`watcher`: re-runs every claim and disputes the wrong ones; also takes money out."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import Annotated
 
 import typer
 
+from contracts.client import FEE_FACTOR
 from contracts.command_line import (
     DEVNET,
     ChainOption,
     DeploymentOption,
+    FeeFactorOption,
     IntervalOption,
     KeyOption,
     LogForm,
     LogOption,
     ModelsOption,
+    add_money_commands,
     amount,
     configure_logs,
     connect,
@@ -23,6 +26,8 @@ from contracts.command_line import (
     run_until_told,
 )
 from contracts.devnet_files import URL
+from contracts.errors import WrongSetup
+from contracts.outbox import AGENTS_PATIENCE
 from contracts.shelf import Shelf, TorchRun
 from watcher.decide import Policy
 from watcher.service import WatcherService
@@ -31,14 +36,18 @@ from watcher.verdict import TwoBackends
 app = new_app(None)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def watch(
-    stake: Annotated[str, typer.Option(help="what to have at stake: 10eth, 0.5ether, 500gwei, or wei")],
+    context: typer.Context,
+    stake: Annotated[
+        str | None, typer.Option(help="what to have at stake: 10eth, 0.5ether, 500gwei, or wei", show_default=False)
+    ] = None,
     chain: ChainOption = URL,
     deployment: DeploymentOption = DEVNET.deployment,
     models: ModelsOption = DEVNET.models,
     key: KeyOption = None,
     interval: IntervalOption = 0.5,
+    fee_factor: FeeFactorOption = FEE_FACTOR,
     log: LogOption = LogForm.console,
 ) -> None:
     """Re-run every claim until interrupted, and dispute the wrong ones.
@@ -47,11 +56,18 @@ def watch(
     that it loses is not replaced. A claim of a model that is not under --models is unknown to it: it says so and
     lets it pass. Start it again at any time: what matters is on the chain.
     """
+    if context.invoked_subcommand is not None:
+        return
+    if stake is None:
+        raise WrongSetup("there is no --stake; give one of at least the bond of a dispute, such as --stake 10eth")
     configure_logs(log)
     policy = Policy(amount(stake, "--stake"))
-    client = connect(chain, deployment, key, "watcher")
+    client = connect(chain, deployment, key, "watcher", fee_factor=fee_factor, patience=AGENTS_PATIENCE)
     judge = TwoBackends(TorchRun(), TorchRun(second=True))
     run_until_told(WatcherService(client, Shelf(models), judge, policy, interval=interval))
+
+
+add_money_commands(app, "watcher")
 
 
 def main() -> None:

@@ -5,90 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from contracts.shelf import CannotRun
 from contracts.snapshot import ClaimStatus, ClaimView, DisputeStatus, DisputeView, Snapshot
-from prover.game.moves import Move
+from prover.game.moves import RefuteProgram, Step
 from prover.game.players import NothingDiffers
-from prover.game.position import Position, Side
+from prover.game.position import Side
 from prover.game.simulator import Picks
-from watcher.verdict import Refuted, Seam, Unknown, Verdict
+from watcher.actions import (
+    Action,
+    Challenge,
+    Check,
+    Collect,
+    Deposit,
+    Doubt,
+    Expire,
+    Postpone,
+    ProveOutput,
+    Reply,
+    Settle,
+    Stuck,
+)
+from watcher.verdict import Refuted, Unknown, Verdict
 
 EXPIRE_PAGE = 50
 """Disputes in one transaction."""
 
 DISPUTE_GAS = 10_000_000
 """Gas to have the money for before a dispute is begun: the longest walk and its step."""
-
-
-@dataclass(frozen=True)
-class Deposit:
-    amount: int
-
-
-@dataclass(frozen=True)
-class Check:
-    """Re-run the model on the request's inputs and compare."""
-
-    claim: bytes
-
-
-@dataclass(frozen=True)
-class Challenge:
-    claim: bytes
-
-
-@dataclass(frozen=True)
-class ProveOutput:
-    """Show that the posted output is not the committed checkpoint; begins the dispute and ends it."""
-
-    claim: bytes
-    seam: Seam
-
-
-@dataclass(frozen=True)
-class Postpone:
-    """A claim is to be challenged, and there is not the money to see it through."""
-
-    claim: bytes
-    lacking_stake: int
-    lacking_balance: int
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A move in a dispute."""
-
-    dispute: bytes
-    position: Position
-    move: Move
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """In a dispute of ours nothing differs from our own run: the mistake is ours, and the step is not tried."""
-
-    dispute: bytes
-    position: Position
-    reason: str
-
-
-@dataclass(frozen=True)
-class Expire:
-    """Record that executors ran out of time."""
-
-    disputes: tuple[bytes, ...]
-
-
-@dataclass(frozen=True)
-class Settle:
-    dispute: bytes
-
-
-@dataclass(frozen=True)
-class Collect:
-    amount: int
-
-
-Action = Deposit | Check | Challenge | ProveOutput | Postpone | Reply | Doubt | Expire | Settle | Collect
 
 
 @dataclass(frozen=True)
@@ -108,25 +51,28 @@ class Held:
     challengers: Mapping[bytes, Picks] = field(default_factory=dict)
     """By claim, for each refuted one."""
     retry: frozenset[bytes] = frozenset()
-    """Unknown claims whose model has come since."""
+    """Unknown claims that can be looked at again: the model has come since, or the machine has rested."""
     staked: bool = False
     """Whether the stake has been brought up to the policy's."""
 
 
 def decide(snapshot: Snapshot, held: Held, me: str, now: int, policy: Policy) -> list[Action]:
     """The actions that are due, moves first. `now` is a block timestamp in seconds."""
+    return list(due(snapshot, held, me, now, policy))
+
+
+def due(snapshot: Snapshot, held: Held, me: str, now: int, policy: Policy) -> Iterator[Action]:
+    """The same one by one, so that a move can be sent before the next one is computed."""
     mine = [d for d in snapshot.disputes.values() if d.challenger == me and d.status is DisputeStatus.ACTIVE]
     running = [d for d in mine if snapshot.claims[d.claim].status is ClaimStatus.PENDING]
-    return [
-        *_reply(running, held, now),
-        *_close(mine, snapshot, now),
-        *_manage_stake(running, snapshot, held, policy),
-        *_challenge(snapshot, held, me, now, policy),
-        *_check(running, snapshot, held, me, now),
-    ]
+    yield from _reply(running, snapshot, held, now)
+    yield from _close(mine, snapshot, now)
+    yield from _manage_stake(running, snapshot, held, policy)
+    yield from _challenge(snapshot, held, me, now, policy)
+    yield from _check(running, snapshot, held, me, now)
 
 
-def _reply(running: list[DisputeView], held: Held, now: int) -> Iterator[Action]:
+def _reply(running: list[DisputeView], snapshot: Snapshot, held: Held, now: int) -> Iterator[Action]:
     for dispute in sorted(running, key=lambda d: d.deadline):
         # INVARIANT: [inv 6] from the deadline on a move no longer counts.
         if dispute.side is not Side.CHALLENGER or now >= dispute.deadline:
@@ -139,15 +85,40 @@ def _reply(running: list[DisputeView], held: Held, now: int) -> Iterator[Action]
         except NothingDiffers as error:
             yield Doubt(dispute.id, dispute.position, str(error))
             continue
-        if move is not None:
-            yield Reply(dispute.id, dispute.position, move)
+        except CannotRun as error:
+            yield Stuck(dispute.id, str(error))
+            continue
+        if move is None:
+            continue
+        if isinstance(move, Step | RefuteProgram) and dispute.deadline - now > snapshot.parameters.move_time:
+            yield from _bury(dispute.claim, snapshot, now)
+        yield Reply(dispute.id, dispute.position, move)
+
+
+def _bury(claim: bytes, snapshot: Snapshot, now: int) -> Iterator[Action]:
+    """Before the last move: expire other challengers' dead disputes, or their tariffs thin the winner's pay.
+
+    One page at most: its gas is less than the tariff of a challenge for each of them.
+    """
+    dead = _dead_challengers(claim, snapshot, now)
+    if dead:
+        yield Expire(tuple(dead[:EXPIRE_PAGE]))
+
+
+def _dead_challengers(claim: bytes, snapshot: Snapshot, now: int) -> list[bytes]:
+    """Disputes on a claim whose challengers ran out of time, and that no transaction has resolved."""
+    running = (d for d in snapshot.running_disputes() if d.claim == claim)
+    return [d.id for d in running if d.side is Side.CHALLENGER and now >= d.deadline]
 
 
 def _close(mine: list[DisputeView], snapshot: Snapshot, now: int) -> Iterator[Action]:
     fallen = [d for d in mine if snapshot.claims[d.claim].status is ClaimStatus.FALLEN]
-    dead = [d.id for d in mine if d not in fallen and d.side is Side.EXECUTOR and now >= d.deadline]
-    for start in range(0, len(dead), EXPIRE_PAGE):
-        yield Expire(tuple(dead[start : start + EXPIRE_PAGE]))
+    won = [d for d in mine if d not in fallen and d.side is Side.EXECUTOR and now >= d.deadline]
+    # Dead disputes go first: the contract takes them in this order, and the first that is won ends the claim.
+    dead = [id for claim in dict.fromkeys(d.claim for d in won) for id in _dead_challengers(claim, snapshot, now)]
+    over = [*dead[: EXPIRE_PAGE // 2], *(d.id for d in won)]
+    for start in range(0, len(over), EXPIRE_PAGE):
+        yield Expire(tuple(over[start : start + EXPIRE_PAGE]))
     for dispute in fallen:
         yield Settle(dispute.id)
 
@@ -181,16 +152,21 @@ def _challenge(snapshot: Snapshot, held: Held, me: str, now: int, policy: Policy
                 yield Postpone(claim.id, max(bond - free, 0), max(gas - balance, 0))
             continue
         free, balance = free - bond, balance - gas
-        yield Challenge(claim.id) if verdict.seam is None else ProveOutput(claim.id, verdict.seam)
+        if verdict.seam is None:
+            yield Challenge(claim.id)
+        else:
+            yield from _bury(claim.id, snapshot, now)
+            yield ProveOutput(claim.id, verdict.seam)
 
 
 def _check(running: list[DisputeView], snapshot: Snapshot, held: Held, me: str, now: int) -> Iterator[Action]:
     """Claims to judge: others' that may still be challenged, and those in dispute (a restart forgets them)."""
-    wanted = {c.id for c in _open_claims(snapshot, now) if c.executor != me} | {d.claim for d in running}
-    for claim in sorted(wanted, key=lambda id: snapshot.claims[id].window_end):
+    disputed = {d.claim for d in running}
+    wanted = {c.id for c in _open_claims(snapshot, now) if c.executor != me} | disputed
+    for claim in sorted(wanted, key=lambda id: (id not in disputed, snapshot.claims[id].window_end)):
         verdict = held.verdicts.get(claim)
         if verdict is None or (isinstance(verdict, Unknown) and claim in held.retry):
-            yield Check(claim)
+            yield Check(claim, claim in disputed)
 
 
 def _open_claims(snapshot: Snapshot, now: int) -> list[ClaimView]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contracts.shelf import Run, input_arrays
+from contracts.shelf import CannotRun, Run, input_arrays, running
 from contracts.snapshot import ClaimView, RequestView
 from prover import operators
 from prover.blake3_tree import CHUNK
@@ -38,6 +38,8 @@ class Unknown:
     reason: str
     model_missing: bool = False
     """It can tell once it has the model."""
+    later: bool = False
+    """It may be able to tell later: the machine was short of something."""
 
 
 @dataclass(frozen=True)
@@ -72,21 +74,22 @@ class TwoBackends:
 
     def __call__(self, claim: ClaimView, request: RequestView, model: Model) -> Verdict:
         """The verdict; WatcherAtFault if the ways of computing it do not agree with each other."""
-        return _judge(claim, request, model, self.run, self.again)
+        try:
+            with running(bytes(model.id)):
+                return _judge(claim, request, model, self.run, self.again)
+        except InvalidInput as error:
+            return Unknown(f"the request's input is not the model's: {error}")
+        except CannotRun as error:
+            return Unknown(str(error), later=True)
 
 
 def _judge(claim: ClaimView, request: RequestView, model: Model, run: Run, again: Run) -> Verdict:
-    try:
-        inputs = input_arrays(model.program, request.inputs)
-        execution = run(model, inputs)
-        posted = _first_difference(execution, claim)
-        if execution.trace.root == claim.trace_root and posted is None:
-            return Agrees()
-        second = again(model, inputs)
-    except InvalidInput as error:
-        return Unknown(f"the request's input is not the model's: {error}")
-    except MemoryError:
-        return Unknown("this machine has too little memory to run the model")
+    inputs = input_arrays(model.program, request.inputs)
+    execution = run(model, inputs)
+    posted = _first_difference(execution, claim)
+    if execution.trace.root == claim.trace_root and posted is None:
+        return Agrees()
+    second = again(model, inputs)
     if second.trace.root != execution.trace.root:
         raise WatcherAtFault(
             f"two backends disagree on model {model.id.hex()}: trace roots {execution.trace.root.hex()} and "

@@ -12,99 +12,137 @@ library Blake3 {
     uint256 private constant PARENT = 4;
     uint256 private constant ROOT = 8;
     uint256 private constant BLOCK = 64;
-
-    /// The initial chaining value's lanes.
-    uint256 private constant IV_LOW = 0xa54ff53a000000003c6ef37200000000bb67ae85000000006a09e667;
-    uint256 private constant IV_HIGH = 0x5be0cd19000000001f83d9ab000000009b05688c00000000510e527f;
+    uint256 private constant U32 = type(uint32).max;
+    uint256 private constant U64 = type(uint64).max;
+    uint256 private constant BYTES = 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
+    uint256 private constant PAIRS = 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff;
 
     /// Chaining value of chunk number `counter`, 0 to 1,024 bytes; `root` when its tensor has no other chunk.
-    function chunkValue(bytes calldata chunk, uint256 counter, bool root) internal pure returns (bytes32) {
-        uint256 length = chunk.length;
+    function chunkValue(bytes calldata chunk, uint256 counter, bool root) internal pure returns (bytes32 value) {
         uint256 data = Blake3Compression.borrow();
+        value = _chunk(data, chunk, counter, root ? ROOT : 0);
+        Blake3Compression.giveBack(data);
+    }
+
+    /// Chaining value of a parent; `root` when it is the root of its tensor.
+    function parent(bytes32 left, bytes32 right, bool root) internal pure returns (bytes32 value) {
+        uint256 data = Blake3Compression.borrow();
+        value = _parent(data, left, right, root ? ROOT : 0);
+        Blake3Compression.giveBack(data);
+    }
+
+    /// Whether `chunk` is number `index` of `count` under tensor root `root`.
+    function proves(bytes32 root, bytes calldata chunk, uint256 count, uint256 index, bytes32[] calldata path)
+        internal
+        pure
+        returns (bool)
+    {
+        if (index >= count || path.length != Trees.pathLength(count, index)) return false;
+        uint256 data = Blake3Compression.borrow();
+        bytes32 value = _chunk(data, chunk, index, count == 1 ? ROOT : 0);
+        uint256 next;
+        assembly ("memory-safe") {
+            next := path.offset
+        }
+        unchecked {
+            // Neighbours pair up level by level and an odd last one moves up alone, as in `Trees`.
+            while (count > 1) {
+                if (index & 1 == 1 || index + 1 < count) {
+                    assembly ("memory-safe") {
+                        let onLeft := and(index, 1)
+                        mstore(add(data, shl(5, onLeft)), value)
+                        mstore(add(data, shl(5, iszero(onLeft))), calldataload(next))
+                        next := add(next, 32)
+                    }
+                    value = _join(data, count == 2 ? ROOT : 0);
+                }
+                index >>= 1;
+                count = (count + 1) >> 1;
+            }
+        }
+        Blake3Compression.giveBack(data);
+        return value == root;
+    }
+
+    /// The hash of a node over `count` > 1 chunks from its frontier, which must have the right length; `whole`
+    /// when the node is the tensor.
+    function foldFrontier(uint256 count, bytes32[] calldata nodes, bool whole) internal pure returns (bytes32 top) {
+        uint256 data = Blake3Compression.borrow();
+        (top,) = _fold(data, count, Trees.FRONTIER_DEPTH, nodes, 0, whole ? ROOT : 0);
+        Blake3Compression.giveBack(data);
+    }
+
+    // With the workbench borrowed; `data` is free memory
+
+    function _fold(
+        uint256 data,
+        uint256 count,
+        uint256 depth,
+        bytes32[] calldata nodes,
+        uint256 from,
+        uint256 root
+    ) private pure returns (bytes32 top, uint256 next) {
+        if (count == 1 || depth == 0) return (nodes[from], from + 1);
+        uint256 half = Trees.split(count);
+        bytes32 right;
+        (top, next) = _fold(data, half, depth - 1, nodes, from, 0);
+        (right, next) = _fold(data, count - half, depth - 1, nodes, next, 0);
+        top = _parent(data, top, right, root);
+    }
+
+    function _chunk(uint256 data, bytes calldata chunk, uint256 counter, uint256 root) private pure returns (bytes32) {
+        uint256 length = chunk.length;
         assembly ("memory-safe") {
             calldatacopy(data, chunk.offset, length)
             // zeros up to the end of the last block
             calldatacopy(add(data, length), calldatasize(), BLOCK)
         }
-        (uint256 low, uint256 high) = (IV_LOW, IV_HIGH);
-        uint256 flags = CHUNK_START;
-        uint256 block_ = data;
+        Blake3Compression.begin();
         unchecked {
-            for (; length > BLOCK; length -= BLOCK) {
-                (low, high) = Blake3Compression.compress(low, high, _last(counter, BLOCK, flags), block_);
-                flags = 0;
-                block_ += BLOCK;
+            uint256 whole = (counter & U32) << 192 | (counter >> 32 & U32) << 128 | BLOCK << 64;
+            uint256 flags = CHUNK_END | root;
+            if (length > BLOCK) {
+                Blake3Compression.absorb(data, data + BLOCK, whole | CHUNK_START);
+                uint256 last = data + (length - 1) / BLOCK * BLOCK;
+                Blake3Compression.absorb(data + BLOCK, last, whole);
+                length -= last - data;
+                data = last;
+            } else {
+                flags |= CHUNK_START;
             }
+            Blake3Compression.absorb(data, data + BLOCK, whole - (BLOCK - length << 64) | flags);
         }
-        flags |= CHUNK_END | (root ? ROOT : 0);
-        (low, high) = Blake3Compression.compress(low, high, _last(counter, length, flags), block_);
-        Blake3Compression.giveBack(data);
-        return _pack(low, high);
+        return _value();
     }
 
-    /// Chaining value of an inner parent.
-    function parent(bytes32 left, bytes32 right) internal pure returns (bytes32) {
-        return _parent(left, right, PARENT);
-    }
-
-    /// The root of a tensor of more than one chunk, from its two children.
-    function rootParent(bytes32 left, bytes32 right) internal pure returns (bytes32) {
-        return _parent(left, right, PARENT | ROOT);
-    }
-
-    /// Whether chaining value `start` is chunk `index` of `count` under tensor root `root`.
-    function proves(bytes32 root, bytes32 start, uint256 count, uint256 index, bytes32[] calldata path)
-        internal
-        pure
-        returns (bool)
-    {
-        if (index >= count) return false;
-        (uint256 lefts, uint256 length) = Trees.sides(count, index);
-        if (length != path.length) return false;
-        for (uint256 i = 0; i < length; ++i) {
-            bytes32 sibling = path[i];
-            (bytes32 left, bytes32 right) = lefts & 1 == 1 ? (sibling, start) : (start, sibling);
-            start = i == length - 1 ? rootParent(left, right) : parent(left, right);
-            lefts >>= 1;
-        }
-        return start == root;
-    }
-
-    /// The hash of a node over `count` > 1 chunks from its frontier, which must have the right length; `whole`
-    /// when the node is the tensor.
-    function foldFrontier(uint256 count, bytes32[] calldata nodes, bool whole) internal pure returns (bytes32) {
-        uint256 half = Trees.split(count);
-        uint256 depth = Trees.FRONTIER_DEPTH - 1;
-        (bytes32 left, uint256 next) = Trees.foldFrontier(half, depth, nodes, 0, parent);
-        (bytes32 right,) = Trees.foldFrontier(count - half, depth, nodes, next, parent);
-        return whole ? rootParent(left, right) : parent(left, right);
-    }
-
-    function _parent(bytes32 left, bytes32 right, uint256 flags) private pure returns (bytes32) {
-        uint256 data = Blake3Compression.borrow();
+    function _parent(uint256 data, bytes32 left, bytes32 right, uint256 root) private pure returns (bytes32) {
         assembly ("memory-safe") {
             mstore(data, left)
             mstore(add(data, 32), right)
         }
-        (uint256 low, uint256 high) = Blake3Compression.compress(IV_LOW, IV_HIGH, _last(0, BLOCK, flags), data);
-        Blake3Compression.giveBack(data);
-        return _pack(low, high);
+        return _join(data, root);
     }
 
-    /// The last row of the state: counter (two words), block length, flags.
-    function _last(uint256 counter, uint256 length, uint256 flags) private pure returns (uint256) {
-        return (counter & 0xffffffff) | (counter >> 32 & 0xffffffff) << 64 | length << 128 | flags << 192;
+    /// The parent of the two chaining values at `data`.
+    function _join(uint256 data, uint256 root) private pure returns (bytes32) {
+        Blake3Compression.begin();
+        unchecked {
+            Blake3Compression.absorb(data, data + BLOCK, BLOCK << 64 | PARENT | root);
+        }
+        return _value();
     }
 
-    /// Eight words out of their lanes, little-endian, first word first.
-    function _pack(uint256 low, uint256 high) private pure returns (bytes32) {
-        return bytes32(_packHalf(low) << 128 | _packHalf(high));
+    /// The chaining value: eight words out of their lanes, little-endian, first word first.
+    function _value() private pure returns (bytes32) {
+        (uint256 low, uint256 high) = Blake3Compression.state();
+        uint256 x = _dense(low) << 128 | _dense(high);
+        x = (x & BYTES) << 8 | (x >> 8 & BYTES);
+        return bytes32((x & PAIRS) << 16 | (x >> 16 & PAIRS));
     }
 
-    function _packHalf(uint256 lanes) private pure returns (uint256 x) {
-        x = (lanes & 0xffffffff) << 96 | (lanes >> 64 & 0xffffffff) << 64 | (lanes >> 128 & 0xffffffff) << 32
-            | lanes >> 192;
-        x = (x & 0x00ff00ff00ff00ff00ff00ff00ff00ff) << 8 | (x >> 8 & 0x00ff00ff00ff00ff00ff00ff00ff00ff);
-        x = (x & 0x0000ffff0000ffff0000ffff0000ffff) << 16 | (x >> 16 & 0x0000ffff0000ffff0000ffff0000ffff);
+    /// Four u32 out of 64-bit lanes, close together.
+    function _dense(uint256 lanes) private pure returns (uint256) {
+        uint256 pairs = (lanes | lanes >> 32) & (U64 << 128 | U64);
+        return (pairs | pairs >> 64) & type(uint128).max;
     }
 }

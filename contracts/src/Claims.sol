@@ -12,39 +12,39 @@ enum ClaimStatus {
     Fallen
 }
 
-/// `unresolved`: disputes neither lost nor settled. `tariffs`: what they are owed for their moves. `lostBonds`:
-/// bonds of lost disputes, in escrow until the claim ends. `pot`, `left`: the unburned part of the slashed stake,
-/// and what of it has not been paid.
-struct Claim {
-    ClaimStatus status;
-    address executor;
-    uint64 windowEnd;
-    address delegate;
+/// What disputes about a claim add up to; all 0 until there is one. `unresolved`: disputes neither lost nor settled.
+/// `lost`: disputes that challengers lost, whose bonds are in escrow until the claim ends. `tariffs`: what the others
+/// are owed for their moves.
+struct Docket {
+    bool fallen;
+    uint40 fallenAt;
     uint32 unresolved;
-    uint64 fallenAt;
+    uint32 lost;
+    uint96 tariffs;
+}
+
+/// What is claimed is in the request while it stands. `pot`, `left`: the unburned part of the slashed stake, and what
+/// of it has not been paid, where there is more than one dispute to settle.
+struct Claim {
     bytes32 request;
-    bytes32 traceRoot;
-    bytes32 outputs;
-    uint256 stake;
-    uint256 tariffs;
-    uint256 lostBonds;
-    uint256 pot;
-    uint256 left;
+    Docket docket;
+    address delegate;
+    uint96 pot;
+    uint96 left;
 }
 
 /// Claims: posted, final, fallen (protocol, sections 6 and 9).
 abstract contract Claims is Requests {
     mapping(bytes32 => Claim) internal _claims;
 
-    function claimOf(bytes32 id) external view returns (Claim memory) {
-        return _claims[id];
+    function claimOf(bytes32 id) external view returns (ClaimStatus status, Claim memory held) {
+        held = _claims[id];
+        status = _statusOf(held.request, held.docket.fallen);
     }
 
-    /// What a consumer asks: whether the request's answer is final, the claim that stands, and the commitment to
-    /// its outputs.
-    function resultOf(bytes32 id) external view returns (RequestStatus status, bytes32 claimId, bytes32 outputs) {
-        Request storage r = _requests[id];
-        return (r.status, r.claim, _claims[r.claim].outputs);
+    /// What a consumer asks: whether the request's answer is final, and the commitment to its outputs.
+    function resultOf(bytes32 id) external view returns (RequestStatus status, bytes32 outputs) {
+        return (_requests[id].status, _requests[id].outputs);
     }
 
     /// The acceptor's answer.
@@ -58,7 +58,7 @@ abstract contract Claims is Requests {
         Request storage r = _known(id);
         if (r.status != RequestStatus.Accepted) revert RequestNotAccepted();
         if (msg.sender != r.executor) revert NotTheAcceptor();
-        if (_now() >= r.deadline) revert AnswerTooLate(r.deadline);
+        if (_now() >= r.due) revert AnswerTooLate(r.due);
         _requireLengths(_outputLengths(_interface(r.model, interface_)), outputs);
         bytes32 commitment = Posted.commitment(outputs);
         claimId = keccak256(
@@ -66,53 +66,45 @@ abstract contract Claims is Requests {
                 "refute.claim.v1", block.chainid, address(this), id, msg.sender, traceRoot, commitment, _nonce++
             )
         );
-        r.status = RequestStatus.Claimed;
-        r.claim = claimId;
+        uint40 windowEnd = uint40(_now() + WINDOW);
+        (r.status, r.due) = (RequestStatus.Claimed, windowEnd);
+        (r.traceRoot, r.outputs) = (traceRoot, commitment);
         Claim storage c = _claims[claimId];
-        c.status = ClaimStatus.Pending;
-        c.executor = msg.sender;
-        c.windowEnd = _now() + WINDOW;
-        c.delegate = delegate;
         c.request = id;
-        c.traceRoot = traceRoot;
-        c.outputs = commitment;
-        c.stake = r.stake;
-        emit Claimed(claimId, id, msg.sender, delegate, traceRoot, outputs, c.windowEnd);
+        if (delegate != address(0)) c.delegate = delegate;
+        emit Claimed(claimId, id, msg.sender, delegate, traceRoot, outputs, windowEnd);
     }
 
     /// The window is over and no dispute is unresolved: the executor is paid.
     function finalise(bytes32 id) external {
-        Claim storage c = _pending(id);
-        if (_now() < c.windowEnd) revert WindowStillOpen(c.windowEnd);
-        if (c.unresolved != 0) revert DisputesUnresolved(c.unresolved);
-        Request storage r = _requests[c.request];
-        c.status = ClaimStatus.Final;
+        (Claim storage c, Request storage r) = _pending(id);
+        if (_now() < r.due) revert WindowStillOpen(r.due);
+        Docket memory docket = c.docket;
+        if (docket.unresolved != 0) revert DisputesUnresolved(docket.unresolved);
         r.status = RequestStatus.Final;
-        _unlock(c.executor, c.stake);
-        _credit(c.executor, r.fee + c.lostBonds);
+        address executor = r.executor;
+        _unlock(executor, _stakeOf(r));
+        _credit(executor, r.fee + docket.lost * CHALLENGER_BOND);
         emit Finalised(id, c.request);
     }
 
-    /// The claim falls: its stake is slashed, the request is open again. The pot is the caller's to share.
-    function _fall(bytes32 id, Claim storage c, bytes32 dispute, address challenger) internal {
-        c.status = ClaimStatus.Fallen;
-        c.fallenAt = _now();
-        // INVARIANT: [inv 10] only what is burned deters; the pot may return to a friend of the executor.
-        uint256 toBurn = c.stake * BURN_SHARE / BASIS;
-        _slash(c.executor, c.stake, toBurn);
-        c.pot = c.stake - toBurn;
-        c.left = c.pot;
-        _burn(c.lostBonds);
-        emit Fallen(id, c.request, dispute, challenger);
-        _reopen(c.request, _requests[c.request]);
+    /// A claim that is neither final nor fallen, with its request.
+    function _pending(bytes32 id) internal view returns (Claim storage c, Request storage r) {
+        c = _claims[id];
+        bytes32 request_ = c.request;
+        r = _requests[request_];
+        ClaimStatus status = _statusOf(request_, c.docket.fallen);
+        if (status == ClaimStatus.None) revert UnknownClaim(id);
+        if (status == ClaimStatus.Final) revert ClaimIsFinal();
+        if (status == ClaimStatus.Fallen) revert ClaimHasFallen();
     }
 
-    /// A claim that is neither final nor fallen.
-    function _pending(bytes32 id) internal view returns (Claim storage c) {
-        c = _claims[id];
-        if (c.status == ClaimStatus.None) revert UnknownClaim(id);
-        if (c.status == ClaimStatus.Final) revert ClaimIsFinal();
-        if (c.status == ClaimStatus.Fallen) revert ClaimHasFallen();
+    /// A claim that has not fallen is the one that stands at its request. A request's id is made by this contract and
+    /// not anyone's content, so that it can tell whether there is one.
+    function _statusOf(bytes32 request_, bool fallen) private view returns (ClaimStatus) {
+        if (request_ == 0) return ClaimStatus.None;
+        if (fallen) return ClaimStatus.Fallen;
+        return _requests[request_].status == RequestStatus.Final ? ClaimStatus.Final : ClaimStatus.Pending;
     }
 
     function _outputLengths(Interface memory declared) private pure returns (uint256[] memory lengths) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Claim, Claims, ClaimStatus} from "./Claims.sol";
+import {Claim, Claims, Docket} from "./Claims.sol";
 import {Head} from "./Heads.sol";
 import {Phase, Position, Positions} from "./Positions.sol";
+import {Request} from "./Requests.sol";
 
 enum DisputeStatus {
     None,
@@ -23,18 +24,22 @@ enum Reason {
     Other
 }
 
-/// `deadline` is that of the side to move, which follows from `phase`; `position` is the hash of the struct.
-/// `executorTime`, `challengerTime`: seconds each side had left when it last moved.
-struct Dispute {
+/// What every move of a dispute writes, in one slot. `deadline` is that of the side to move, which follows from
+/// `phase`; `idle`: seconds that the other side has left. `tariff`: what the challenger is owed for its moves.
+struct Standing {
     DisputeStatus status;
     uint8 phase;
-    uint64 deadline;
-    address challenger;
-    bytes32 claim;
+    uint40 deadline;
+    uint32 idle;
+    uint96 tariff;
+}
+
+/// `position` is the hash of the struct.
+struct Dispute {
+    Standing standing;
     bytes32 position;
-    uint64 executorTime;
-    uint64 challengerTime;
-    uint128 tariff;
+    bytes32 claim;
+    address challenger;
 }
 
 /// Disputes: how they begin, their clocks, and how they end (protocol, sections 7 to 9). The moves: `Moves.sol`.
@@ -55,32 +60,35 @@ abstract contract Disputes is Claims {
 
     function challenge(bytes32 claimId, bytes calldata head) external returns (bytes32 id) {
         id = disputeId(claimId, msg.sender);
-        if (_disputes[id].status != DisputeStatus.None) revert AlreadyChallenged(id);
+        if (_disputes[id].standing.status != DisputeStatus.None) revert AlreadyChallenged(id);
         _challenge(id, claimId, head);
     }
 
     function _challenge(bytes32 id, bytes32 claimId, bytes calldata head) internal {
-        Claim storage c = _pending(claimId);
+        (Claim storage c, Request storage r) = _pending(claimId);
         // INVARIANT: [inv 3] every dispute begins in the window and lasts at most both clocks.
-        if (_now() >= c.windowEnd) revert WindowIsOver(c.windowEnd);
-        Head memory h = _head(_requests[c.request].model, head);
+        if (_now() >= r.due) revert WindowIsOver(r.due);
+        Head memory h = _head(r.model, head);
         _lock(msg.sender, CHALLENGER_BOND);
-        Position memory position = Positions.initial(
-            uint32(h.layers), h.layersRoot, c.traceRoot, _requests[c.request].inputs
-        );
-        uint64 deadline = _now() + CLOCK;
+        (bytes32 traceRoot, bytes32 inputs) = (r.traceRoot, r.inputs);
+        Position memory position = Positions.initial(uint32(h.layers), h.layersRoot, traceRoot, inputs);
+        Standing memory standing;
+        standing.status = DisputeStatus.Active;
+        standing.phase = position.phase;
+        standing.deadline = uint40(_now() + CLOCK);
+        standing.idle = uint32(CLOCK);
+        Docket memory docket = c.docket;
+        ++docket.unresolved;
+        _addTariff(standing, docket, CHALLENGE_UNITS);
+        c.docket = docket;
         Dispute storage d = _disputes[id];
-        d.status = DisputeStatus.Active;
-        d.phase = position.phase;
-        d.deadline = deadline;
-        d.challenger = msg.sender;
-        d.claim = claimId;
+        d.standing = standing;
         d.position = Positions.hash(position);
-        d.executorTime = uint64(CLOCK);
-        d.challengerTime = uint64(CLOCK);
-        ++c.unresolved;
-        _addTariff(d, c, CHALLENGE_UNITS);
-        emit Challenged(id, claimId, msg.sender, position, deadline);
+        d.claim = claimId;
+        d.challenger = msg.sender;
+        emit Challenged(
+            id, claimId, msg.sender, position.layers, h.layersRoot, traceRoot, inputs, standing.deadline
+        );
     }
 
     /// Records which of the given disputes are over because the side to move ran out of time. Those that are not
@@ -90,10 +98,11 @@ abstract contract Disputes is Claims {
         for (uint256 i = 0; i < ids.length; ++i) {
             Dispute storage d = _disputes[ids[i]];
             Claim storage c = _claims[d.claim];
+            Standing memory standing = d.standing;
             // INVARIANT: [inv 6] a move counts before the deadline, expiry from the deadline on.
-            if (d.status != DisputeStatus.Active || c.status != ClaimStatus.Pending || _now() < d.deadline) continue;
+            if (standing.status != DisputeStatus.Active || c.docket.fallen || _now() < standing.deadline) continue;
             ++expired;
-            if (Phase.isChallengers(d.phase)) _lose(ids[i], d, c);
+            if (Phase.isChallengers(standing.phase)) _lose(ids[i], d, c);
             else _win(ids[i], d, c, Reason.Timeout);
         }
         if (expired == 0) revert NothingExpired();
@@ -101,79 +110,106 @@ abstract contract Disputes is Claims {
 
     /// Pays a dispute that was standing when another made the claim fall.
     function settle(bytes32 id) external {
-        Dispute storage d = _active(id);
-        Claim storage c = _claims[d.claim];
-        if (c.status != ClaimStatus.Fallen) revert ClaimHasNotFallen();
+        (Dispute storage d, Claim storage c) = _active(id);
+        Docket memory docket = c.docket;
+        if (!docket.fallen) revert ClaimHasNotFallen();
+        Standing memory standing = d.standing;
+        uint256 owed;
         // INVARIANT: [inv 6] a challenger whose clock ran out before the fall had lost, poked or not.
-        if (Phase.isChallengers(d.phase) && d.deadline <= c.fallenAt) {
-            d.status = DisputeStatus.Lost;
+        if (Phase.isChallengers(standing.phase) && standing.deadline <= docket.fallenAt) {
+            d.standing.status = DisputeStatus.Lost;
             _slash(d.challenger, CHALLENGER_BOND, CHALLENGER_BOND);
             emit Resolved(id, d.claim, false, uint8(Reason.Timeout));
-            _payOut(id, d, c, 0);
         } else {
-            d.status = DisputeStatus.Settled;
+            d.standing.status = DisputeStatus.Settled;
             _unlock(d.challenger, CHALLENGER_BOND);
             emit Resolved(id, d.claim, true, uint8(Reason.Other));
-            _payOut(id, d, c, _share(d, c));
+            owed = _share(standing.tariff, docket.tariffs, c.pot);
         }
+        uint256 left = c.left - owed;
+        // INVARIANT: [inv 9] the pot is paid out or burned to the last wei.
+        if (--docket.unresolved == 0) {
+            _burn(left);
+            left = 0;
+        }
+        c.left = uint96(left);
+        c.docket.unresolved = docket.unresolved;
+        _pay(id, d.challenger, owed);
     }
 
     // Endings
 
+    /// The claim falls: its stake is slashed, the winner is paid, the request is open again.
     function _win(bytes32 id, Dispute storage d, Claim storage c, Reason reason) internal {
-        d.status = DisputeStatus.Won;
-        emit Resolved(id, d.claim, true, uint8(reason));
-        _fall(d.claim, c, id, d.challenger);
-        _unlock(d.challenger, CHALLENGER_BOND);
-        uint256 surplus = c.pot > c.tariffs ? c.pot - c.tariffs : 0;
-        _payOut(id, d, c, _share(d, c) + surplus);
+        d.standing.status = DisputeStatus.Won;
+        bytes32 claimId = d.claim;
+        address challenger = d.challenger;
+        emit Resolved(id, claimId, true, uint8(reason));
+        Docket memory docket = c.docket;
+        Request storage r = _requests[c.request];
+        uint256 stake = _stakeOf(r);
+        // INVARIANT: [inv 10] only what is burned deters; the pot may return to a friend of the executor.
+        uint256 toBurn = stake * BURN_SHARE / BASIS;
+        uint256 pot = stake - toBurn;
+        uint256 owed = _share(d.standing.tariff, docket.tariffs, pot);
+        if (pot > docket.tariffs) owed += pot - docket.tariffs;
+        _slash(r.executor, stake, toBurn);
+        if (docket.lost > 0) _burn(docket.lost * CHALLENGER_BOND);
+        // INVARIANT: [inv 9] the pot is paid out or burned to the last wei.
+        if (--docket.unresolved == 0) _burn(pot - owed);
+        else (c.pot, c.left) = (uint96(pot), uint96(pot - owed));
+        docket.fallen = true;
+        docket.fallenAt = uint40(_now());
+        c.docket = docket;
+        emit Fallen(claimId, c.request, id, challenger);
+        _reopen(c.request, r);
+        _unlock(challenger, CHALLENGER_BOND);
+        _pay(id, challenger, owed);
     }
 
     function _lose(bytes32 id, Dispute storage d, Claim storage c) private {
-        d.status = DisputeStatus.Lost;
-        --c.unresolved;
-        c.tariffs -= d.tariff;
-        c.lostBonds += CHALLENGER_BOND;
+        d.standing.status = DisputeStatus.Lost;
+        Docket memory docket = c.docket;
+        --docket.unresolved;
+        ++docket.lost;
+        docket.tariffs -= d.standing.tariff;
+        c.docket = docket;
         _slash(d.challenger, CHALLENGER_BOND, 0);
         emit Resolved(id, d.claim, false, uint8(Reason.Timeout));
     }
 
     /// INVARIANT: [inv 10] a standing dispute is paid for its moves, pro rata if the pot is short.
-    function _share(Dispute storage d, Claim storage c) private view returns (uint256) {
-        return c.tariffs <= c.pot ? d.tariff : c.pot * d.tariff / c.tariffs;
+    function _share(uint256 tariff, uint256 tariffs, uint256 pot) private pure returns (uint256) {
+        return tariffs <= pot ? tariff : pot * tariff / tariffs;
     }
 
-    /// INVARIANT: [inv 9] the pot is paid out or burned to the last wei.
-    function _payOut(bytes32 id, Dispute storage d, Claim storage c, uint256 owed) private {
-        c.left -= owed;
-        if (--c.unresolved == 0) {
-            _burn(c.left);
-            c.left = 0;
-        }
-        _credit(d.challenger, owed);
-        emit Settled(id, d.challenger, owed);
+    function _pay(bytes32 id, address challenger, uint256 owed) private {
+        _credit(challenger, owed);
+        emit Settled(id, challenger, owed);
     }
 
     // Tariff and existence
 
     /// Adds what a challenger's move costs at the block's base fee, capped.
-    function _addTariff(Dispute storage d, Claim storage c, uint256 units) internal {
+    function _addTariff(Standing memory standing, Docket memory docket, uint256 units) internal view {
         uint256 price = block.basefee < PEAK_GAS_PRICE ? block.basefee : PEAK_GAS_PRICE;
-        d.tariff += uint128(units * price);
-        c.tariffs += units * price;
+        standing.tariff += uint96(units * price);
+        docket.tariffs += uint96(units * price);
     }
 
     /// A dispute that is neither won, lost nor settled.
-    function _active(bytes32 id) internal view returns (Dispute storage d) {
+    function _active(bytes32 id) internal view returns (Dispute storage d, Claim storage c) {
         d = _disputes[id];
-        if (d.status == DisputeStatus.None) revert UnknownDispute(id);
-        if (d.status != DisputeStatus.Active) revert DisputeIsResolved();
+        DisputeStatus status = d.standing.status;
+        if (status == DisputeStatus.None) revert UnknownDispute(id);
+        if (status != DisputeStatus.Active) revert DisputeIsResolved();
+        c = _claims[d.claim];
     }
 
     /// An active dispute before the deadline of the side to move, on a claim that has not fallen.
     function _running(bytes32 id) internal view returns (Dispute storage d, Claim storage c) {
-        d = _active(id);
-        c = _pending(d.claim);
-        if (_now() >= d.deadline) revert MoveAfterDeadline(d.deadline);
+        (d, c) = _active(id);
+        if (c.docket.fallen) revert ClaimHasFallen();
+        if (_now() >= d.standing.deadline) revert MoveAfterDeadline(d.standing.deadline);
     }
 }

@@ -92,6 +92,7 @@ interface Errors is RecordErrors, MoveErrors {
     error WithdrawalNotDue(uint64 due);
     error NothingToCollect();
     error AmountIsZero();
+    error AmountTooLarge(uint256 amount);
     error PaymentFailed();
 
     // requests

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Position} from "./Positions.sol";
-
 /// Everything an agent or a page needs to follow requests, claims and disputes.
 interface Events {
     event ModelRegistered(bytes32 indexed model, address indexed publisher, bytes head, bytes interface_, string uri);
@@ -43,18 +41,21 @@ interface Events {
     event Finalised(bytes32 indexed claim, bytes32 indexed request);
     event Fallen(bytes32 indexed claim, bytes32 indexed request, bytes32 dispute, address challenger);
 
+    /// The position is the first one of a program of `layers` under `layersRoot`, with the claim's commitments.
     event Challenged(
         bytes32 indexed dispute,
         bytes32 indexed claim,
         address indexed challenger,
-        Position position,
+        uint32 layers,
+        bytes32 layersRoot,
+        bytes32 traceRoot,
+        bytes32 inputs,
         uint64 deadline
     );
-    /// `phase` is the one that was answered; `opened` what was put on the table to pick from (packed nodes, packed
-    /// roots, the chunk, values), empty for picks.
-    event Moved(
-        bytes32 indexed dispute, uint8 phase, address mover, Position next, uint64 deadline, bytes opened
-    );
+    /// `changes`: how the position changed, see `Positions.changes`. `opened`: what was put on the table to pick from
+    /// (packed nodes, packed roots, the chunk, values), empty for picks; the position's field of that name is its
+    /// keccak, or 0.
+    event Moved(bytes32 indexed dispute, address mover, uint64 deadline, bytes changes, bytes opened);
     event Resolved(bytes32 indexed dispute, bytes32 indexed claim, bool challengerWon, uint8 reason);
     event Settled(bytes32 indexed dispute, address indexed challenger, uint256 paid);
 }

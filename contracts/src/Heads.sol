@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Readers} from "./Readers.sol";
+
 /// A model's head (protocol, section 3.5).
 struct Head {
     uint256 version;
@@ -15,11 +17,18 @@ library Heads {
 
     /// The fields of a head of exactly SIZE bytes.
     function decode(bytes calldata data) internal pure returns (Head memory head) {
-        head.version = uint16(bytes2(data[0:2]));
-        head.layers = uint32(bytes4(data[2:6]));
-        head.operators = uint32(bytes4(data[6:10]));
-        head.interfaceHash = bytes32(data[10:42]);
-        head.layersRoot = bytes32(data[42:74]);
+        uint256 start;
+        assembly ("memory-safe") {
+            start := data.offset
+        }
+        unchecked {
+            uint256 first = Readers.load(start);
+            head.version = first >> 240;
+            head.layers = first >> 208 & type(uint32).max;
+            head.operators = first >> 176 & type(uint32).max;
+            head.interfaceHash = bytes32(Readers.load(start + 10));
+            head.layersRoot = bytes32(Readers.load(start + 42));
+        }
     }
 
     function modelId(bytes calldata data) internal pure returns (bytes32) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Claim} from "./Claims.sol";
-import {Dispute, Disputes, DisputeStatus, Reason} from "./Disputes.sol";
+import {Claim, Docket} from "./Claims.sol";
+import {Dispute, Disputes, DisputeStatus, Reason, Standing} from "./Disputes.sol";
 import {Opening, Phase, Position, Positions} from "./Positions.sol";
-import {Referee, Seam} from "./Referee.sol";
+import {Referee} from "./Referee.sol";
+import {Request} from "./Requests.sol";
 import {Signatures} from "./Signatures.sol";
-import {Walk} from "./Walk.sol";
+import {Seam, Walk} from "./Walk.sol";
 
 /// The moves of a dispute (protocol, section 7.2): who may send them, and until when. What they mean is decided by
 /// the stateless `Walk` and `Referee`, which have a function of the same signature for each and are handed the
@@ -106,7 +107,7 @@ abstract contract Moves is Disputes {
     function step(bytes32 dispute, Position calldata position, bytes calldata, Opening[] calldata) external {
         (Dispute storage d, Claim storage c) = _at(dispute, position);
         _ask(address(referee));
-        if (msg.sender == d.challenger) _addTariff(d, c, PROOF_UNITS);
+        if (msg.sender == d.challenger) _addProof(d, c);
         _win(dispute, d, c, Reason.Step);
     }
 
@@ -121,7 +122,7 @@ abstract contract Moves is Disputes {
         (Dispute storage d, Claim storage c) = _at(dispute, position);
         if (msg.sender != d.challenger) revert NotTheChallenger();
         _ask(address(walk));
-        _addTariff(d, c, PROOF_UNITS);
+        _addProof(d, c);
         _win(dispute, d, c, Reason.Program);
     }
 
@@ -137,16 +138,24 @@ abstract contract Moves is Disputes {
         Opening calldata
     ) external {
         bytes32 id = disputeId(claimId, msg.sender);
-        if (_disputes[id].status == DisputeStatus.None) _challenge(id, claimId, head);
+        if (_disputes[id].standing.status == DisputeStatus.None) _challenge(id, claimId, head);
         (Dispute storage d, Claim storage c) = _running(id);
-        Seam memory seam = abi.decode(_ask(address(referee)), (Seam));
-        bytes32 model = _requests[c.request].model;
+        Seam memory seam = abi.decode(_ask(address(walk)), (Seam));
+        Request storage r = _requests[c.request];
+        bytes32 model = r.model;
         if (seam.model != model) revert HeadNotOfModel();
         if (seam.interfaceHash != _interfaceHash(model)) revert InterfaceNotOfModel();
-        if (seam.outputs != c.outputs) revert WrongPostedList();
-        if (seam.traceRoot != c.traceRoot) revert WrongTensorPath();
-        _addTariff(d, c, PROOF_UNITS);
+        if (seam.outputs != r.outputs) revert WrongPostedList();
+        if (seam.traceRoot != r.traceRoot) revert WrongTensorPath();
+        _addProof(d, c);
         _win(id, d, c, Reason.Output);
+    }
+
+    /// Adds the tariff of a move that wins.
+    function _addProof(Dispute storage d, Claim storage c) private {
+        (Standing memory standing, Docket memory docket) = (d.standing, c.docket);
+        _addTariff(standing, docket, PROOF_UNITS);
+        (d.standing, c.docket) = (standing, docket);
     }
 
     // The one way forward
@@ -157,9 +166,12 @@ abstract contract Moves is Disputes {
         private
     {
         (Dispute storage d, Claim storage c) = _at(id, position);
+        Standing memory standing = d.standing;
         if (units > 0) {
-            if (msg.sender != d.challenger) revert NotTheChallenger();
-            _addTariff(d, c, units);
+            if (disputeId(d.claim, msg.sender) != id) revert NotTheChallenger();
+            Docket memory docket = c.docket;
+            _addTariff(standing, docket, units);
+            c.docket = docket;
         }
         bytes memory answer = _ask(rules);
         assert(answer.length == Positions.SIZE);
@@ -168,19 +180,20 @@ abstract contract Moves is Disputes {
             next := add(answer, 32)
         }
         d.position = Positions.hash(next);
-        uint8 phase = d.phase;
-        _turnClock(d, phase, next.phase);
-        emit Moved(id, phase, msg.sender, next, d.deadline, opened);
+        _turnClock(standing, next.phase);
+        d.standing = standing;
+        emit Moved(id, msg.sender, standing.deadline, Positions.changes(position, next), opened);
     }
 
     /// INVARIANT: [inv 3] a chess clock: the side that moved keeps what it has left, then the other's runs. When
     /// the same side moves again its deadline stays.
-    function _turnClock(Dispute storage d, uint8 phase, uint8 next) private {
-        uint64 left = d.deadline - _now();
-        if (Phase.isChallengers(phase)) d.challengerTime = left;
-        else d.executorTime = left;
-        d.phase = next;
-        d.deadline = _now() + (Phase.isChallengers(next) ? d.challengerTime : d.executorTime);
+    function _turnClock(Standing memory standing, uint8 next) private view {
+        if (Phase.isChallengers(standing.phase) != Phase.isChallengers(next)) {
+            uint64 left = standing.deadline - _now();
+            standing.deadline = uint40(_now() + standing.idle);
+            standing.idle = uint32(left);
+        }
+        standing.phase = next;
     }
 
     /// The dispute, if it stands at `position` and the side to move has time left.
@@ -204,7 +217,8 @@ abstract contract Moves is Disputes {
             bytes32 digest = Signatures.openingDigest(claimId, Positions.hashCalldata(position), content);
             opener = Signatures.signer(digest, signature);
         }
-        if (opener == address(0) || (opener != c.executor && opener != c.delegate)) {
+        // The request names the executor of the claim that stands; a fallen one has no moves.
+        if (opener == address(0) || (opener != _requests[c.request].executor && opener != c.delegate)) {
             revert NotTheExecutorsOpening();
         }
     }

@@ -6,18 +6,21 @@ import {MoveErrors} from "./Errors.sol";
 import {Posted} from "./Posted.sol";
 import {Opening, Position} from "./Positions.sol";
 import "./Records.sol";
+import {Rows} from "./Rows.sol";
 import {Trees} from "./Trees.sol";
-import {Views} from "./Views.sol";
+import {Row, Views} from "./Views.sol";
 
 /// What operands are read from: the position that binds them, their operator, and which were opened so far.
 /// Opening number i is that of operand `first` + i; `offset` is where the list of them lies in calldata; `chunks`
-/// holds each opened chunk's number plus 1.
+/// holds each opened chunk's number plus 1, `bases` where the first byte of its tensor would lie in calldata, modulo
+/// 2^256.
 struct Table {
     Position position;
     Operator op;
     uint256 offset;
     uint256 first;
     uint256[] chunks;
+    uint256[] bases;
 }
 
 /// Operands as they are opened (protocol, section 7.4): each opening is checked when it is first read, all reads
@@ -37,6 +40,7 @@ library Openings {
         table.op = op;
         table.first = first;
         table.chunks = new uint256[](given.length);
+        table.bases = new uint256[](given.length);
         uint256 offset;
         assembly ("memory-safe") {
             offset := given.offset
@@ -56,57 +60,48 @@ library Openings {
     }
 
     /// Element `address_` of the tensor that operand `slot` looks at.
-    function read(Table memory table, uint256 slot, int256 address_)
-        internal
-        pure
-        returns (int256 value)
-    {
-        uint256 pointer = _locate(table, slot, address_);
-        uint256 size = table.op.operands[slot].size;
-        assembly ("memory-safe") {
-            let x := shr(224, calldataload(pointer))
-            x := or(shl(8, and(x, 0x00ff00ff)), and(shr(8, x), 0x00ff00ff))
-            value := signextend(sub(size, 1), or(shl(16, x), shr(16, x)))
+    function read(Table memory table, uint256 slot, int256 address_) internal pure returns (int256 value) {
+        return Rows.element(_locate(table, slot, address_), table.op.operands[slot].size);
+    }
+
+    // Rows of terms, which lie in one chunk of each operand
+
+    /// The sum of products of a dot; b may be an immediate.
+    function sumOfProducts(Table memory table, Row memory row) internal pure returns (int256) {
+        unchecked {
+            (uint256 a, uint256 stepA) = _row(table, 0, row);
+            Operand memory first = table.op.operands[0];
+            Operand memory second = table.op.operands[1];
+            if (second.source == IMMEDIATE) return Rows.sum(a, stepA, first.size, row.count) * second.value;
+            (uint256 b, uint256 stepB) = _row(table, 1, row);
+            return Rows.sumOfProducts(a, stepA, first.size, b, stepB, second.size, row.count);
         }
     }
 
-    /// The operand's values over the terms start .. start+count-1 of an output element, which lie in one chunk.
-    function terms(
-        Table memory table,
-        uint256 slot,
-        uint256[] memory out,
-        uint256 start,
-        uint256 count
-    ) internal pure returns (int256[] memory values) {
-        values = new int256[](count);
-        Operand memory operand = table.op.operands[slot];
-        if (operand.source == IMMEDIATE) {
-            for (uint256 i = 0; i < count; ++i) values[i] = operand.value;
-            return values;
-        }
-        Odometer memory o = _odometer(table.op, operand, start);
-        int256 address_ = Views.addressOf(operand, out) + o.address_;
-        uint256 from = _locate(table, slot, address_);
-        uint256 inner = o.extents.length - 1;
-        for (uint256 done = 0; done < count;) {
-            uint256 run = o.extents[inner] - o.coords[inner];
-            if (run > count - done) run = count - done;
-            // Offsets may wrap around 2^256 on the way: `from` is where the first term lies, terms before it
-            // have negative distances.
-            uint256 pointer;
-            unchecked {
-                pointer = from + uint256((o.moved) * int256(operand.size));
-            }
-            _copyRun(values, done, run, pointer, o.strides[inner] * int256(operand.size), operand.size);
-            done += run;
-            _advance(o, inner, run);
+    function largest(Table memory table, Row memory row) internal pure returns (int256 value, uint256 first) {
+        (uint256 a, uint256 step) = _row(table, 0, row);
+        return Rows.largest(a, step, table.op.operands[0].size, row.count);
+    }
+
+    function largestMagnitude(Table memory table, Row memory row) internal pure returns (int256 value) {
+        (uint256 a, uint256 step) = _row(table, 0, row);
+        return Rows.largestMagnitude(a, step, table.op.operands[0].size, row.count);
+    }
+
+    function _row(Table memory table, uint256 slot, Row memory row) private pure returns (uint256 place, uint256 step) {
+        unchecked {
+            Operand memory operand = table.op.operands[slot];
+            place = _locate(table, slot, Views.addressOf(operand, row.coords));
+            step = uint256(operand.strides[row.axis] * int256(operand.size));
         }
     }
 
     /// Refuses openings that were not read.
     function finish(Table memory table) internal pure {
-        for (uint256 i = 0; i < table.chunks.length; ++i) {
-            if (table.chunks[i] == 0 && !_isEmpty(_given(table, i))) revert MoveErrors.UnreadOpening();
+        unchecked {
+            for (uint256 i = 0; i < table.chunks.length; ++i) {
+                if (table.chunks[i] == 0 && !_isEmpty(_given(table, i))) revert MoveErrors.UnreadOpening();
+            }
         }
     }
 
@@ -125,25 +120,58 @@ library Openings {
     }
 
     /// Where in calldata the element at an address lies, after checking the opening that shows it.
-    function _locate(Table memory table, uint256 slot, int256 address_)
-        private
-        pure
-        returns (uint256 pointer)
-    {
+    function _locate(Table memory table, uint256 slot, int256 address_) private pure returns (uint256) {
         Operand memory operand = table.op.operands[slot];
         uint256 number = slot - table.first;
-        uint256 chunk = Views.chunkOf(operand, address_);
+        uint256 offset = uint256(address_) * operand.size;
+        uint256 chunk = offset / CHUNK;
         if (table.chunks[number] == 0) {
-            check(table.position, operand, _given(table, number), chunk);
+            Opening calldata opening = _given(table, number);
+            if (!_repeats(table, number, opening, chunk)) check(table.position, operand, opening, chunk);
             table.chunks[number] = chunk + 1;
+            bytes calldata data = opening.chunk;
+            uint256 base;
+            assembly ("memory-safe") {
+                base := data.offset
+            }
+            unchecked {
+                table.bases[number] = base - chunk * CHUNK;
+            }
         }
         // A range that is not wide, and everything else that is read, lies in one chunk of each operand.
         assert(table.chunks[number] == chunk + 1);
-        bytes calldata data = _given(table, number).chunk;
-        uint256 offset = uint256(address_) * operand.size % CHUNK;
-        assembly ("memory-safe") {
-            pointer := add(data.offset, offset)
+        unchecked {
+            return table.bases[number] + offset;
         }
+    }
+
+    /// Whether an opening is the one before it once more (m and c often lie side by side), which need not be
+    /// checked again.
+    function _repeats(Table memory table, uint256 number, Opening calldata opening, uint256 chunk)
+        private
+        pure
+        returns (bool)
+    {
+        unchecked {
+            if (number == 0 || table.chunks[number - 1] != chunk + 1) return false;
+            Operand memory x = table.op.operands[table.first + number - 1];
+            Operand memory y = table.op.operands[table.first + number];
+            if (x.source != y.source || x.size != y.size || x.numel != y.numel || x.index != y.index) return false;
+            if (x.slot != y.slot || x.slots != y.slots || x.root != y.root) return false;
+            return _digest(_given(table, number - 1)) == _digest(opening);
+        }
+    }
+
+    function _digest(Opening calldata o) private pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                keccak256(o.chunk),
+                Trees.hashOf(o.chunkPath),
+                o.root,
+                Trees.hashOf(o.rootPath),
+                keccak256(o.posted)
+            )
+        );
     }
 
     /// Reverts unless `opening` shows chunk number `chunk` of the tensor that `operand` looks at.
@@ -183,8 +211,7 @@ library Openings {
     /// BLAKE3 root `root`.
     function checkChunk(Opening calldata opening, bytes32 root, uint256 length, uint256 chunk) internal pure {
         uint256 count = Posted.chunks(length);
-        bytes32 value = Blake3.chunkValue(opening.chunk, chunk, count == 1);
-        if (!Blake3.proves(root, value, count, chunk, opening.chunkPath)) revert MoveErrors.WrongChunkPath();
+        if (!Blake3.proves(root, opening.chunk, count, chunk, opening.chunkPath)) revert MoveErrors.WrongChunkPath();
     }
 
     /// Reverts unless the opened chunk, of the right length, is number `chunk` of tensor `number` of the opened
@@ -205,7 +232,7 @@ library Openings {
         returns (bytes32 top)
     {
         bytes32[] calldata path = opening.rootPath;
-        (, uint256 inner) = Trees.sides(slots, slot);
+        uint256 inner = Trees.pathLength(slots, slot);
         if (path.length < inner) revert MoveErrors.WrongTensorPath();
         bool ok;
         (ok, top) = Trees.climb(Trees.leafOf(opening.root), slots, slot, path[:inner]);
@@ -216,85 +243,5 @@ library Openings {
     function _isEmpty(Opening calldata o) private pure returns (bool) {
         return o.chunk.length == 0 && o.chunkPath.length == 0 && o.root == 0 && o.rootPath.length == 0
             && o.posted.length == 0;
-    }
-
-    // Terms in row-major order
-
-    /// Coordinates in the reduced axes, those of extent 1 left out. `address_` is the first term's address less
-    /// that of the output element; `moved` the current term's distance from the first, in elements.
-    struct Odometer {
-        uint256[] extents;
-        int256[] strides;
-        uint256[] coords;
-        int256 address_;
-        int256 moved;
-    }
-
-    function _odometer(Operator memory op, Operand memory operand, uint256 start)
-        private
-        pure
-        returns (Odometer memory o)
-    {
-        uint256 outer = op.shape.length - op.reduced;
-        uint256 kept;
-        for (uint256 i = outer; i < op.shape.length; ++i) {
-            if (op.shape[i] > 1) ++kept;
-        }
-        uint256 size = kept == 0 ? 1 : kept;
-        o.extents = new uint256[](size);
-        o.strides = new int256[](size);
-        o.coords = new uint256[](size);
-        o.extents[0] = 1;
-        for (uint256 i = op.shape.length; i > outer; --i) {
-            uint256 extent = op.shape[i - 1];
-            if (extent == 1) continue;
-            --kept;
-            o.extents[kept] = extent;
-            o.strides[kept] = operand.strides[i - 1];
-            o.coords[kept] = start % extent;
-            o.address_ += o.strides[kept] * int256(o.coords[kept]);
-            start /= extent;
-        }
-    }
-
-    function _advance(Odometer memory o, uint256 axis, uint256 run) private pure {
-        unchecked {
-            o.coords[axis] += run;
-            o.moved += o.strides[axis] * int256(run);
-            while (axis > 0 && o.coords[axis] == o.extents[axis]) {
-                o.coords[axis] = 0;
-                o.moved -= o.strides[axis] * int256(o.extents[axis]);
-                --axis;
-                ++o.coords[axis];
-                o.moved += o.strides[axis];
-            }
-        }
-    }
-
-    /// values[done .. done+run] = the little-endian elements of `size` bytes at calldata `at`, `step` bytes apart.
-    function _copyRun(int256[] memory values, uint256 done, uint256 run, uint256 pointer, int256 step, uint256 size)
-        private
-        pure
-    {
-        assembly ("memory-safe") {
-            let to := add(add(values, 32), shl(5, done))
-            let end := add(to, shl(5, run))
-            let top := sub(size, 1)
-            switch size
-            case 1 {
-                for {} lt(to, end) { to := add(to, 32) } {
-                    mstore(to, signextend(0, byte(0, calldataload(pointer))))
-                    pointer := add(pointer, step)
-                }
-            }
-            default {
-                for {} lt(to, end) { to := add(to, 32) } {
-                    let x := shr(224, calldataload(pointer))
-                    x := or(shl(8, and(x, 0x00ff00ff)), and(shr(8, x), 0x00ff00ff))
-                    mstore(to, signextend(top, or(shl(16, x), shr(16, x))))
-                    pointer := add(pointer, step)
-                }
-            }
-        }
     }
 }

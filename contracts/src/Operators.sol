@@ -17,68 +17,62 @@ library Operators {
     }
 
     function abs(int256 a) internal pure returns (int256) {
-        return a < 0 ? -a : a;
+        unchecked {
+            return a < 0 ? -a : a;
+        }
     }
 
     /// floor(n / d) for d > 0.
     function divFloor(int256 n, int256 d) internal pure returns (int256) {
-        return n % d < 0 ? n / d - 1 : n / d;
+        unchecked {
+            return n % d < 0 ? n / d - 1 : n / d;
+        }
     }
 
     /// floor(sqrt(x)) for x >= 0.
     function isqrt(int256 x) internal pure returns (int256) {
-        if (x <= 0) return 0;
-        uint256 n = uint256(x);
-        // Newton from a power of two above the root descends to the floor and stops.
-        uint256 root = 1;
-        while (root * root <= n) root <<= 1;
-        while (true) {
-            uint256 next = (root + n / root) / 2;
-            if (next >= root) return int256(root);
-            root = next;
+        unchecked {
+            if (x <= 0) return 0;
+            uint256 n = uint256(x);
+            // Newton from a power of two above the root descends to the floor and stops.
+            uint256 root = 1;
+            while (root * root <= n) root <<= 1;
+            while (true) {
+                uint256 next = (root + n / root) / 2;
+                if (next >= root) return int256(root);
+                root = next;
+            }
+            return 0;
         }
-        return 0;
     }
 
     /// (acc * m + c * 2^t + h) >> s, rounding half up, before the clamp.
     function rescale(int256 acc, int256 m, int256 c, uint256 s, uint256 t) internal pure returns (int256) {
-        int256 half = s == 0 ? int256(0) : int256(1 << (s - 1));
-        return (acc * m + (c << t) + half) >> s;
+        unchecked {
+            int256 half = s == 0 ? int256(0) : int256(1 << (s - 1));
+            return (acc * m + (c << t) + half) >> s;
+        }
     }
 
     /// zip div: the quotient rounded half up, before the clamp.
     function divide(int256 a, int256 b, int256 m, int256 c, uint256 t) internal pure returns (int256) {
-        int256 n = a * m + (c << t);
-        int256 d = max(b, 1);
-        return divFloor(2 * n + d, 2 * d);
-    }
-
-    function recip(int256 a, uint256 k) internal pure returns (int256) {
-        int256 x = max(a, 1);
-        return (int256(1 << k) + x / 2) / x;
-    }
-
-    function rsqrt(int256 a, uint256 k) internal pure returns (int256) {
-        return isqrt(int256(1 << (2 * k)) / max(a, 1));
-    }
-
-    // Terms: lists of the values of a range, in order
-
-    function sumOfProducts(int256[] memory a, int256[] memory b) internal pure returns (int256 sum) {
         unchecked {
-            for (uint256 i = 0; i < a.length; ++i) sum += a[i] * b[i];
+            int256 n = a * m + (c << t);
+            int256 d = max(b, 1);
+            return divFloor(2 * n + d, 2 * d);
         }
     }
 
-    function largestMagnitude(int256[] memory a) internal pure returns (int256 value) {
-        for (uint256 i = 0; i < a.length; ++i) value = max(value, abs(a[i]));
+    function recip(int256 a, uint256 k) internal pure returns (int256) {
+        unchecked {
+            int256 x = max(a, 1);
+            return (int256(1 << k) + x / 2) / x;
+        }
     }
 
-    /// The largest value, and where it is first reached.
-    function largest(int256[] memory a) internal pure returns (int256 value, uint256 first) {
-        value = a[0];
-        for (uint256 i = 1; i < a.length; ++i) {
-            if (a[i] > value) (value, first) = (a[i], i);
+    function rsqrt(int256 a, uint256 k) internal pure returns (int256) {
+        unchecked {
+            return isqrt(int256(1 << (2 * k)) / max(a, 1));
         }
     }
 }

@@ -48,6 +48,7 @@ abstract contract Configured is Errors {
         if (p.executorStake <= p.acceptanceBond || p.executorStake < 2 * challengerBond) {
             revert ExecutorStakeTooLow();
         }
+        if (p.executorStake > type(uint96).max) revert AmountTooLarge(p.executorStake);
         if (4 * challengerBond < 5 * DEFENCE_GAS * p.peakGasPrice) revert ChallengerBondTooLow();
         // INVARIANT: [inv 10] at least half of a slashed stake is burned.
         if (p.burnShare < BASIS / 2 || p.burnShare > BASIS) revert BurnShareOutOfRange();

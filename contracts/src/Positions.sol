@@ -56,6 +56,9 @@ library Phase {
 
 library Positions {
     uint256 internal constant SIZE = 19 * 32;
+    uint256 private constant FIELDS = 19;
+    /// Number of the field `opened`.
+    uint256 private constant OPENED = 8;
 
     /// Where every dispute of a claim begins.
     function initial(uint32 layers, bytes32 layersRoot, bytes32 traceRoot, bytes32 inputs)
@@ -70,6 +73,43 @@ library Positions {
         position.inputs = inputs;
         position.count = layers;
         position.node = traceRoot;
+    }
+
+    /// Takes a position as it lies in calldata: the caller has hashed it, or asks for a view.
+    function read(Position calldata from) internal pure returns (Position memory position) {
+        assembly ("memory-safe") {
+            calldatacopy(position, from, SIZE)
+        }
+    }
+
+    /// Ends the call with the words of the position as its answer.
+    function give(Position memory position) internal pure {
+        assembly ("memory-safe") {
+            return(position, SIZE)
+        }
+    }
+
+    /// What tells `next` from the position before it: three bytes, bit i of which says that field i has changed, then
+    /// the new words of those fields in order. The field `opened` is left out.
+    function changes(Position calldata before, Position memory next) internal pure returns (bytes memory list) {
+        assembly ("memory-safe") {
+            list := mload(0x40)
+            let to := add(list, 35)
+            let bits := 0
+            for { let i := 0 } lt(i, FIELDS) { i := add(i, 1) } {
+                let word := mload(add(next, shl(5, i)))
+                if xor(word, calldataload(add(before, shl(5, i)))) {
+                    if xor(i, OPENED) {
+                        mstore(to, word)
+                        to := add(to, 32)
+                        bits := or(bits, shl(i, 1))
+                    }
+                }
+            }
+            mstore(add(list, 3), bits)
+            mstore(list, sub(sub(to, list), 32))
+            mstore(0x40, and(add(to, 31), not(31)))
+        }
     }
 
     /// keccak(abi.encode(position)): in memory a static struct is its own encoding.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Readers} from "./Readers.sol";
 import {Trees} from "./Trees.sol";
 
 /// Tensors posted in a transaction: their commitment, and how a chunk of one is shown (protocol, section 2.3).
@@ -10,7 +11,9 @@ library Posted {
 
     /// Chunks of a tensor of `length` bytes.
     function chunks(uint256 length) internal pure returns (uint256) {
-        return length <= CHUNK ? 1 : (length + CHUNK - 1) / CHUNK;
+        unchecked {
+            return length <= CHUNK ? 1 : (length + CHUNK - 1) / CHUNK;
+        }
     }
 
     /// Bytes of chunk number `chunk`, which exists.
@@ -30,19 +33,21 @@ library Posted {
 
     /// Root of the keccak tree over the tensor's chunks.
     function root(bytes calldata tensor) internal pure returns (bytes32) {
-        bytes32[] memory leaves = new bytes32[](chunks(tensor.length));
-        for (uint256 i = 0; i < leaves.length; ++i) {
-            uint256 size = chunkLength(tensor.length, i);
-            bytes32 digest;
-            assembly ("memory-safe") {
-                let free := mload(0x40)
-                mstore8(free, 0x00)
-                calldatacopy(add(free, 1), add(tensor.offset, mul(i, CHUNK)), size)
-                digest := keccak256(free, add(size, 1))
+        unchecked {
+            bytes32[] memory leaves = new bytes32[](chunks(tensor.length));
+            for (uint256 i = 0; i < leaves.length; ++i) {
+                uint256 size = chunkLength(tensor.length, i);
+                bytes32 digest;
+                assembly ("memory-safe") {
+                    let free := mload(0x40)
+                    mstore8(free, 0x00)
+                    calldatacopy(add(free, 1), add(tensor.offset, mul(i, CHUNK)), size)
+                    digest := keccak256(free, add(size, 1))
+                }
+                leaves[i] = digest;
             }
-            leaves[i] = digest;
+            return Trees.fold(leaves);
         }
-        return Trees.fold(leaves);
     }
 
     /// Length and root of tensor `number` of a posted list; `ok` is false if the list is shorter.
@@ -53,8 +58,12 @@ library Posted {
     {
         uint256 from = ENTRY * number;
         if (list.length < from + ENTRY) return (false, 0, 0);
-        length = uint64(bytes8(list[from:from + 8]));
-        tensorRoot = bytes32(list[from + 8:from + ENTRY]);
+        uint256 place;
+        assembly ("memory-safe") {
+            place := add(list.offset, from)
+        }
+        length = Readers.load(place) >> 192;
+        tensorRoot = bytes32(Readers.load(place + 8));
         ok = true;
     }
 }

@@ -3,18 +3,24 @@ pragma solidity ^0.8.30;
 
 import {RecordErrors} from "./Errors.sol";
 
-/// A cursor over a big-endian record. It never reverts: it keeps the first fault, and reads 0 past the end.
+/// A cursor over a big-endian record in calldata, from `next` to `limit`. It never reverts: it keeps the first fault,
+/// and reads 0 past the end.
 struct Reader {
-    bytes data;
     uint256 next;
+    uint256 limit;
     bytes4 fault;
 }
 
 using Readers for Reader global;
 
 library Readers {
-    function open(bytes memory data) internal pure returns (Reader memory r) {
-        r.data = data;
+    function open(bytes calldata data) internal pure returns (Reader memory r) {
+        uint256 start;
+        assembly ("memory-safe") {
+            start := data.offset
+        }
+        r.next = start;
+        r.limit = start + data.length;
     }
 
     /// Notes a broken rule, unless one was broken before.
@@ -28,18 +34,6 @@ library Readers {
 
     function u32(Reader memory r) internal pure returns (uint256) {
         return _take(r, 4);
-    }
-
-    function u64(Reader memory r) internal pure returns (uint256) {
-        return _take(r, 8);
-    }
-
-    function i32(Reader memory r) internal pure returns (int256) {
-        return int32(uint32(_take(r, 4)));
-    }
-
-    function i64(Reader memory r) internal pure returns (int256) {
-        return int64(uint64(_take(r, 8)));
     }
 
     function word(Reader memory r) internal pure returns (bytes32) {
@@ -56,26 +50,27 @@ library Readers {
         return 1 << (code - 1);
     }
 
-    function u32s(Reader memory r, uint256 count) internal pure returns (uint256[] memory values) {
-        values = new uint256[](count);
-        for (uint256 i = 0; i < count; ++i) values[i] = _take(r, 4);
-    }
-
     /// The record must end here.
     function end(Reader memory r) internal pure {
-        if (r.next != r.data.length) fail(r, RecordErrors.RecordTooLong.selector);
+        if (r.next != r.limit) fail(r, RecordErrors.RecordTooLong.selector);
     }
 
     function _take(Reader memory r, uint256 size) private pure returns (uint256 value) {
-        bytes memory data = r.data;
-        uint256 next = r.next;
-        if (data.length < next + size) {
-            fail(r, RecordErrors.RecordTruncated.selector);
-            return 0;
+        unchecked {
+            uint256 next = r.next;
+            r.next = next + size;
+            if (next + size > r.limit) {
+                fail(r, RecordErrors.RecordTruncated.selector);
+                return 0;
+            }
+            return load(next) >> (256 - 8 * size);
         }
+    }
+
+    /// The 32 bytes of calldata at `place`.
+    function load(uint256 place) internal pure returns (uint256 value) {
         assembly ("memory-safe") {
-            value := shr(sub(256, shl(3, size)), mload(add(add(data, 32), next)))
+            value := calldataload(place)
         }
-        r.next = next + size;
     }
 }

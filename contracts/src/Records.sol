@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {RecordErrors} from "./Errors.sol";
-import {Reader, Readers} from "./Readers.sol";
+import {Readers} from "./Readers.sol";
 
 // Opcodes and variants (protocol, section 3.1).
 uint256 constant DOT = 1;
@@ -66,61 +66,129 @@ struct Operator {
 /// Operator records: their decoding and what follows from their fields. The rules they obey: `Rules.sol`.
 library Records {
     uint256 private constant MAX_AXES = 8;
+    /// Bytes of a record before its shape.
+    uint256 private constant HEAD = 16;
 
     /// The operator of a record, and the first rule its encoding breaks, or 0.
-    function decode(bytes memory record) internal pure returns (Operator memory op, bytes4 fault) {
-        Reader memory r = Readers.open(record);
-        op.opcode = r.u8();
-        op.variant = r.u8();
-        if (operandsOf(op.opcode, op.variant) == 0) r.fail(RecordErrors.UnknownOpcode.selector);
-        op.size = r.dtype();
-        uint256 axes = r.u8();
-        op.reduced = r.u8();
-        if (axes == 0 || axes > MAX_AXES) r.fail(RecordErrors.WrongAxes.selector);
-        if (op.reduced > axes) r.fail(RecordErrors.WrongReducedAxes.selector);
-        if (r.fault != 0) return (op, r.fault);
-        op.shift = r.u8();
-        op.lift = r.u8();
-        op.k = r.u8();
-        op.lo = r.i32();
-        op.hi = r.i32();
-        op.shape = r.u32s(axes);
-        if (op.opcode == GATHER) op.rows = r.u32();
-        if (op.opcode == PLACE) {
-            op.box = r.u32s(axes);
-            op.start = new int256[](axes);
-            for (uint256 i = 0; i < axes; ++i) op.start[i] = r.i32();
+    function decode(bytes calldata record) internal pure returns (Operator memory op, bytes4 fault) {
+        uint256 start;
+        assembly ("memory-safe") {
+            start := record.offset
         }
-        op.operands = new Operand[](operandsOf(op.opcode, op.variant));
-        for (uint256 i = 0; i < op.operands.length && r.fault == 0; ++i) {
-            _decodeOperand(r, op.operands[i], stridesOf(op, i));
+        unchecked {
+            uint256 end = start + record.length;
+            fault = _decodeHead(op, record);
+            if (fault != 0) return (op, fault);
+            uint256 axes = op.shape.length;
+            uint256 next = start + HEAD;
+            next = _u32s(op.shape, next);
+            if (op.opcode == GATHER) {
+                op.rows = Readers.load(next) >> 224;
+                next += 4;
+            } else if (op.opcode == PLACE) {
+                op.box = new uint256[](axes);
+                op.start = new int256[](axes);
+                next = _u32s(op.box, next);
+                for (uint256 i = 0; i < axes; ++i) {
+                    op.start[i] = int256(Readers.load(next)) >> 224;
+                    next += 4;
+                }
+            }
+            uint256 count = operandsOf(op.opcode, op.variant);
+            op.operands = new Operand[](count);
+            for (uint256 i = 0; i < count; ++i) {
+                (next, fault) = _decodeOperand(op.operands[i], next, end, stridesOf(op, i));
+                if (fault != 0) return (op, fault);
+            }
+            fault = next == end ? bytes4(0) : RecordErrors.RecordTooLong.selector;
         }
-        r.end();
-        fault = r.fault;
     }
 
-    function _decodeOperand(Reader memory r, Operand memory operand, uint256 strides) private pure {
-        operand.source = r.u8();
-        if (operand.source == IMMEDIATE) {
-            operand.value = r.i32();
-            return;
+    /// `rule`, noticed when all up to `next` was read: unless the record had ended before.
+    function _at(uint256 next, uint256 end, bytes4 rule) private pure returns (bytes4) {
+        return next > end ? RecordErrors.RecordTruncated.selector : rule;
+    }
+
+    function _decodeHead(Operator memory op, bytes calldata record) private pure returns (bytes4) {
+        uint256 start;
+        assembly ("memory-safe") {
+            start := record.offset
         }
-        operand.size = r.dtype();
-        operand.numel = r.u64();
-        operand.index = r.u32();
-        operand.slot = r.u8();
-        operand.slots = r.u8();
-        if (operand.source != CHECKPOINT && (operand.slot != 0 || operand.slots != 0)) {
-            r.fail(RecordErrors.UnusedFieldNotZero.selector);
+        uint256 head = Readers.load(start);
+        uint256 length = record.length;
+        op.opcode = head >> 248;
+        op.variant = head >> 240 & 0xff;
+        if (length < 2) return RecordErrors.RecordTruncated.selector;
+        if (operandsOf(op.opcode, op.variant) == 0) return RecordErrors.UnknownOpcode.selector;
+        uint256 code = head >> 232 & 0xff;
+        if (length < 3) return RecordErrors.RecordTruncated.selector;
+        if (code == 0 || code > 3) return RecordErrors.UnknownDType.selector;
+        op.size = 1 << (code - 1);
+        uint256 axes = head >> 224 & 0xff;
+        op.reduced = head >> 216 & 0xff;
+        if (length < 5) return RecordErrors.RecordTruncated.selector;
+        if (axes == 0 || axes > MAX_AXES) return RecordErrors.WrongAxes.selector;
+        if (op.reduced > axes) return RecordErrors.WrongReducedAxes.selector;
+        op.shift = head >> 208 & 0xff;
+        op.lift = head >> 200 & 0xff;
+        op.k = head >> 192 & 0xff;
+        op.lo = int32(uint32(head >> 160));
+        op.hi = int32(uint32(head >> 128));
+        op.shape = new uint256[](axes);
+        return 0;
+    }
+
+    /// Reads as many u32 as `values` has room for; where they end.
+    function _u32s(uint256[] memory values, uint256 next) private pure returns (uint256) {
+        unchecked {
+            for (uint256 i = 0; i < values.length; ++i) {
+                values[i] = Readers.load(next) >> 224;
+                next += 4;
+            }
         }
-        if (operand.source == WEIGHT) {
-            if (operand.index != 0) r.fail(RecordErrors.UnusedFieldNotZero.selector);
-            operand.root = r.word();
+        return next;
+    }
+
+    function _decodeOperand(Operand memory operand, uint256 next, uint256 end, uint256 count)
+        private
+        pure
+        returns (uint256, bytes4)
+    {
+        unchecked {
+            uint256 head = Readers.load(next);
+            uint256 source = head >> 248;
+            operand.source = source;
+            if (source == IMMEDIATE) {
+                operand.value = int32(uint32(head >> 216));
+                return (next + 5, _at(next + 5, end, 0));
+            }
+            uint256 code = head >> 240 & 0xff;
+            if (code == 0 || code > 3) return (next, _at(next + 2, end, RecordErrors.UnknownDType.selector));
+            operand.size = 1 << (code - 1);
+            operand.numel = head >> 176 & type(uint64).max;
+            operand.index = head >> 144 & type(uint32).max;
+            operand.slot = head >> 136 & 0xff;
+            operand.slots = head >> 128 & 0xff;
+            next += 16;
+            if (source != CHECKPOINT && (operand.slot != 0 || operand.slots != 0)) {
+                return (next, _at(next, end, RecordErrors.UnusedFieldNotZero.selector));
+            }
+            if (source == WEIGHT) {
+                if (operand.index != 0) return (next, _at(next, end, RecordErrors.UnusedFieldNotZero.selector));
+                operand.root = bytes32(Readers.load(next));
+                next += 32;
+            }
+            if (source > OPERATOR) return (next, _at(next, end, RecordErrors.UnknownSource.selector));
+            operand.offset = int256(Readers.load(next) >> 192);
+            next += 8;
+            int256[] memory strides = new int256[](count);
+            for (uint256 i = 0; i < count; ++i) {
+                strides[i] = int256(Readers.load(next)) >> 192;
+                next += 8;
+            }
+            operand.strides = strides;
+            return (next, _at(next, end, 0));
         }
-        if (operand.source > OPERATOR) r.fail(RecordErrors.UnknownSource.selector);
-        operand.offset = int256(r.u64());
-        operand.strides = new int256[](strides);
-        for (uint256 i = 0; i < strides; ++i) operand.strides[i] = r.i64();
     }
 
     /// Number of operands, 0 for an unknown operator.
@@ -136,20 +204,24 @@ library Records {
 
     /// Strides of a view that is operand number `slot`: over the axes of section 3.3.
     function stridesOf(Operator memory op, uint256 slot) internal pure returns (uint256) {
-        uint256 axes = op.shape.length;
-        if (op.opcode == DOT && slot >= 2) return axes - op.reduced;
-        if (op.opcode == MAP && slot == 1) return 0;
-        if (op.opcode == GATHER && slot == 1) return axes + 1;
-        if (op.opcode == PLACE && slot == 2) return 0;
-        return axes;
+        unchecked {
+            uint256 axes = op.shape.length;
+            if (op.opcode == DOT && slot >= 2) return axes - op.reduced;
+            if (op.opcode == MAP && slot == 1) return 0;
+            if (op.opcode == GATHER && slot == 1) return axes + 1;
+            if (op.opcode == PLACE && slot == 2) return 0;
+            return axes;
+        }
     }
 
     /// The extents those strides run over.
     function extentsOf(Operator memory op, uint256 slot) internal pure returns (uint256[] memory extents) {
-        uint256 count = stridesOf(op, slot);
-        extents = new uint256[](count);
-        uint256[] memory from = op.opcode == PLACE && slot == 0 ? op.box : op.shape;
-        for (uint256 i = 0; i < count; ++i) extents[i] = i < from.length ? from[i] : op.rows;
+        unchecked {
+            uint256 count = stridesOf(op, slot);
+            extents = new uint256[](count);
+            uint256[] memory from = op.opcode == PLACE && slot == 0 ? op.box : op.shape;
+            for (uint256 i = 0; i < count; ++i) extents[i] = i < from.length ? from[i] : op.rows;
+        }
     }
 
     /// Elements of the output.
@@ -164,10 +236,12 @@ library Records {
 
     /// Product of shape[from..to], all at least 1; 2^64 stands for anything above.
     function product(uint256[] memory shape, uint256 from, uint256 to) internal pure returns (uint256 result) {
-        result = 1;
-        for (uint256 i = from; i < to; ++i) {
-            result *= shape[i];
-            if (result > 1 << 64) result = 1 << 64;
+        unchecked {
+            result = 1;
+            for (uint256 i = from; i < to; ++i) {
+                result *= shape[i];
+                if (result > 1 << 64) result = 1 << 64;
+            }
         }
     }
 

@@ -15,22 +15,24 @@ enum RequestStatus {
     Ended
 }
 
-/// `executor`, `deadline` and `stake` are those of the present acceptance; `claim` is the one that stands.
-/// The fee is in escrow until the status is Final or Ended.
+/// `executor` is that of the present acceptance, `due` when its answer is due, or the end of its claim's window.
+/// `traceRoot` and `outputs` are those of the last claim. `restricted`: whether `only` and `minStake` are to be read.
+/// The fee is in escrow until the status is Final or Ended. The first slot is what every step of a request writes.
 struct Request {
     RequestStatus status;
     bool cancelled;
+    bool restricted;
     uint32 answerPeriod;
-    address requester;
-    address only;
+    uint40 due;
     address executor;
-    uint64 deadline;
+    address requester;
+    uint96 fee;
+    address only;
+    uint96 minStake;
     bytes32 model;
     bytes32 inputs;
-    bytes32 claim;
-    uint256 fee;
-    uint256 minStake;
-    uint256 stake;
+    bytes32 traceRoot;
+    bytes32 outputs;
 }
 
 /// Requests: asked, accepted, lapsed, cancelled (protocol, section 6).
@@ -69,35 +71,40 @@ abstract contract Requests is Models, Stakes {
         Request storage r = _requests[id];
         r.status = RequestStatus.Open;
         r.answerPeriod = answerPeriod;
-        r.requester = msg.sender;
-        r.only = only;
+        (r.requester, r.fee) = (msg.sender, _wei(msg.value));
         r.model = model;
         r.inputs = commitment;
-        r.fee = msg.value;
-        r.minStake = minStake;
+        if (only != address(0) || minStake > 0) {
+            r.restricted = true;
+            (r.only, r.minStake) = (only, _wei(minStake));
+        }
         emit Requested(id, model, msg.sender, msg.value, answerPeriod, minStake, only, inputs);
     }
 
     function accept(bytes32 id) external {
         Request storage r = _known(id);
         if (r.status != RequestStatus.Open) revert RequestNotOpen();
-        if (r.only != address(0) && r.only != msg.sender) revert ReservedFor(r.only);
+        if (r.restricted && r.only != address(0) && r.only != msg.sender) revert ReservedFor(r.only);
         if (_barred[id][msg.sender]) revert ExecutorBarred();
-        uint256 stake = r.minStake > EXECUTOR_STAKE ? r.minStake : EXECUTOR_STAKE;
+        uint256 stake = _stakeOf(r);
         _lock(msg.sender, stake);
-        r.status = RequestStatus.Accepted;
-        r.executor = msg.sender;
-        r.stake = stake;
-        r.deadline = _now() + r.answerPeriod;
-        emit Accepted(id, msg.sender, stake, r.deadline);
+        uint40 due = uint40(_now() + r.answerPeriod);
+        (r.status, r.executor, r.due) = (RequestStatus.Accepted, msg.sender, due);
+        emit Accepted(id, msg.sender, stake, due);
+    }
+
+    /// What an acceptance of the request locks.
+    function _stakeOf(Request storage r) internal view returns (uint256) {
+        uint256 least = r.restricted ? r.minStake : 0;
+        return least > EXECUTOR_STAKE ? least : EXECUTOR_STAKE;
     }
 
     /// The answer is overdue: the executor forfeits the acceptance bond and is barred.
     function lapse(bytes32 id) external {
         Request storage r = _known(id);
         if (r.status != RequestStatus.Accepted) revert RequestNotAccepted();
-        if (_now() < r.deadline) revert AnswerNotOverdue(r.deadline);
-        (address executor, uint256 stake) = (r.executor, r.stake);
+        if (_now() < r.due) revert AnswerNotOverdue(r.due);
+        (address executor, uint256 stake) = (r.executor, _stakeOf(r));
         _barred[id][executor] = true;
         uint256 toBurn = ACCEPTANCE_BOND / 2;
         _slash(executor, ACCEPTANCE_BOND, toBurn);
@@ -120,10 +127,7 @@ abstract contract Requests is Models, Stakes {
 
     /// Without an answer again: open to others, or over if its requester has cancelled.
     function _reopen(bytes32 id, Request storage r) internal {
-        r.executor = address(0);
-        r.deadline = 0;
-        r.stake = 0;
-        r.claim = 0;
+        (r.executor, r.due) = (address(0), 0);
         if (r.cancelled) {
             _end(r);
         } else {

@@ -20,7 +20,7 @@ library Rules {
     uint256 private constant NO_AXIS = 255;
 
     /// The first rule that `record` breaks as operator `index` of layer `layer`, or 0.
-    function fault(bytes memory record, uint256 layer, uint256 index)
+    function fault(bytes calldata record, uint256 layer, uint256 index)
         internal
         pure
         returns (Operator memory op, bytes4 rule)
@@ -32,17 +32,19 @@ library Rules {
     }
 
     function _shapeFault(Operator memory op) private pure returns (bytes4) {
-        if (op.hasTerms() ? op.opcode == REDUCE && op.reduced == 0 : op.reduced != 0) {
-            return RecordErrors.WrongReducedAxes.selector;
+        unchecked {
+            if (op.hasTerms() ? op.opcode == REDUCE && op.reduced == 0 : op.reduced != 0) {
+                return RecordErrors.WrongReducedAxes.selector;
+            }
+            for (uint256 i = 0; i < op.shape.length; ++i) {
+                if (op.shape[i] == 0 || (op.opcode == PLACE && op.box[i] == 0)) return RecordErrors.EmptyAxis.selector;
+            }
+            if (op.numel() * op.size > MAX_TENSOR_BYTES) return RecordErrors.TensorTooLarge.selector;
+            if (op.terms() > MAX_TERMS) return RecordErrors.TooManyTerms.selector;
+            int256 limit = int256(1 << (8 * op.size - 1));
+            if (op.lo < -limit || op.lo > op.hi || op.hi >= limit) return RecordErrors.WrongClamp.selector;
+            return 0;
         }
-        for (uint256 i = 0; i < op.shape.length; ++i) {
-            if (op.shape[i] == 0 || (op.opcode == PLACE && op.box[i] == 0)) return RecordErrors.EmptyAxis.selector;
-        }
-        if (op.numel() * op.size > MAX_TENSOR_BYTES) return RecordErrors.TensorTooLarge.selector;
-        if (op.terms() > MAX_TERMS) return RecordErrors.TooManyTerms.selector;
-        int256 limit = int256(1 << (8 * op.size - 1));
-        if (op.lo < -limit || op.lo > op.hi || op.hi >= limit) return RecordErrors.WrongClamp.selector;
-        return 0;
     }
 
     function _scalingFault(Operator memory op) private pure returns (bytes4) {
@@ -70,29 +72,31 @@ library Rules {
         pure
         returns (bytes4)
     {
-        Operand memory operand = op.operands[slot];
-        if (operand.source == IMMEDIATE) {
-            if (!_mayBeImmediate(op, slot)) return RecordErrors.ImmediateNotAllowed.selector;
-            bool wrong = op.opcode == PLACE && slot == 2 && operand.value != 0;
-            return wrong ? RecordErrors.WrongPlaceAxis.selector : bytes4(0);
-        }
-        if (operand.numel == 0) return RecordErrors.EmptyTensor.selector;
-        if (operand.numel * operand.size > MAX_TENSOR_BYTES) return RecordErrors.TensorTooLarge.selector;
-        if (operand.source == INPUT && operand.index >= MAX_INTERFACE) return RecordErrors.NoSuchInput.selector;
-        if (operand.source == CHECKPOINT) {
-            if (operand.index >= layer) return RecordErrors.OperandNotEarlier.selector;
-            if (operand.slot >= operand.slots || operand.slots > MAX_OPERATORS) {
-                return RecordErrors.NoSuchSlot.selector;
+        unchecked {
+            Operand memory operand = op.operands[slot];
+            if (operand.source == IMMEDIATE) {
+                if (!_mayBeImmediate(op, slot)) return RecordErrors.ImmediateNotAllowed.selector;
+                bool wrong = op.opcode == PLACE && slot == 2 && operand.value != 0;
+                return wrong ? RecordErrors.WrongPlaceAxis.selector : bytes4(0);
             }
+            if (operand.numel == 0) return RecordErrors.EmptyTensor.selector;
+            if (operand.numel * operand.size > MAX_TENSOR_BYTES) return RecordErrors.TensorTooLarge.selector;
+            if (operand.source == INPUT && operand.index >= MAX_INTERFACE) return RecordErrors.NoSuchInput.selector;
+            if (operand.source == CHECKPOINT) {
+                if (operand.index >= layer) return RecordErrors.OperandNotEarlier.selector;
+                if (operand.slot >= operand.slots || operand.slots > MAX_OPERATORS) {
+                    return RecordErrors.NoSuchSlot.selector;
+                }
+            }
+            if (operand.source == OPERATOR && operand.index >= index) return RecordErrors.OperandNotEarlier.selector;
+            if (op.opcode == MAP && slot == 1) {
+                if (operand.numel > MAX_TABLE) return RecordErrors.TableTooLarge.selector;
+                if (operand.offset != 0) return RecordErrors.ViewOutsideTensor.selector;
+            }
+            (int256 low, int256 high) = Views.bounds(operand, op.extentsOf(slot));
+            if (low < 0 || high >= int256(operand.numel)) return RecordErrors.ViewOutsideTensor.selector;
+            return 0;
         }
-        if (operand.source == OPERATOR && operand.index >= index) return RecordErrors.OperandNotEarlier.selector;
-        if (op.opcode == MAP && slot == 1) {
-            if (operand.numel > MAX_TABLE) return RecordErrors.TableTooLarge.selector;
-            if (operand.offset != 0) return RecordErrors.ViewOutsideTensor.selector;
-        }
-        (int256 low, int256 high) = Views.bounds(operand, op.extentsOf(slot));
-        if (low < 0 || high >= int256(operand.numel)) return RecordErrors.ViewOutsideTensor.selector;
-        return 0;
     }
 
     /// The operands marked * in section 3.3.
@@ -102,23 +106,25 @@ library Rules {
     }
 
     /// The fields of a layer record, and the first rule it breaks, or 0.
-    function layerOf(bytes memory record)
+    function layerOf(bytes calldata record)
         internal
         pure
         returns (uint256 operators, uint256[] memory outputs, bytes32 operatorsRoot, bytes4 rule)
     {
-        Reader memory r = Readers.open(record);
-        operators = r.u8();
-        outputs = new uint256[](r.u8());
-        for (uint256 i = 0; i < outputs.length; ++i) outputs[i] = r.u8();
-        operatorsRoot = r.word();
-        r.end();
-        if (operators == 0 || operators > MAX_OPERATORS) r.fail(RecordErrors.WrongOperatorCount.selector);
-        if (outputs.length == 0) r.fail(RecordErrors.LayerWithoutOutputs.selector);
-        for (uint256 i = 0; i < outputs.length; ++i) {
-            bool ascends = i == 0 || outputs[i - 1] < outputs[i];
-            if (!ascends || outputs[i] >= operators) r.fail(RecordErrors.WrongLayerOutputs.selector);
+        unchecked {
+            Reader memory r = Readers.open(record);
+            operators = r.u8();
+            outputs = new uint256[](r.u8());
+            for (uint256 i = 0; i < outputs.length; ++i) outputs[i] = r.u8();
+            operatorsRoot = r.word();
+            r.end();
+            if (operators == 0 || operators > MAX_OPERATORS) r.fail(RecordErrors.WrongOperatorCount.selector);
+            if (outputs.length == 0) r.fail(RecordErrors.LayerWithoutOutputs.selector);
+            for (uint256 i = 0; i < outputs.length; ++i) {
+                bool ascends = i == 0 || outputs[i - 1] < outputs[i];
+                if (!ascends || outputs[i] >= operators) r.fail(RecordErrors.WrongLayerOutputs.selector);
+            }
+            rule = r.fault;
         }
-        rule = r.fault;
     }
 }

@@ -4,12 +4,14 @@ pragma solidity ^0.8.30;
 import {Events} from "./Events.sol";
 import {Configured} from "./Parameters.sol";
 
-/// Stake of an account: free, locked in acceptances, claims and disputes, or leaving (from `due` on).
+/// Stake of an account: free, locked in acceptances, claims and disputes, or leaving (from `due` on); and credits.
+/// Two slots, since every transaction that moves money writes one of them. Wei fit 96 bits: 79 billion ether.
 struct Account {
-    uint256 free;
-    uint256 locked;
-    uint256 leaving;
+    uint96 free;
+    uint96 locked;
     uint64 due;
+    uint96 leaving;
+    uint128 credits;
 }
 
 /// Accounts and credits: the only way money enters, and the only two ways it leaves (protocol, section 5).
@@ -17,15 +19,19 @@ struct Account {
 /// one of them to another; what leaves a stake is burned, credited, or held in escrow by the caller.
 abstract contract Stakes is Configured, Events {
     mapping(address => Account) private _accounts;
-    mapping(address => uint256) private _credits;
     uint256 private _burned;
 
-    function accountOf(address owner) external view returns (Account memory) {
-        return _accounts[owner];
+    function accountOf(address owner)
+        external
+        view
+        returns (uint256 free, uint256 locked, uint256 leaving, uint64 due)
+    {
+        Account storage account = _accounts[owner];
+        return (account.free, account.locked, account.leaving, account.due);
     }
 
     function creditsOf(address owner) external view returns (uint256) {
-        return _credits[owner];
+        return _accounts[owner].credits;
     }
 
     /// Wei that nobody will ever be paid.
@@ -35,7 +41,7 @@ abstract contract Stakes is Configured, Events {
 
     function deposit() external payable {
         if (msg.value == 0) revert AmountIsZero();
-        _accounts[msg.sender].free += msg.value;
+        _accounts[msg.sender].free += _wei(msg.value);
         emit Deposited(msg.sender, msg.value);
     }
 
@@ -43,8 +49,8 @@ abstract contract Stakes is Configured, Events {
     function startWithdrawal(uint256 amount) external {
         if (amount == 0) revert AmountIsZero();
         Account storage account = _accounts[msg.sender];
-        _takeFree(account, amount);
-        account.leaving += amount;
+        account.free = _afterTaking(account.free, amount);
+        account.leaving += uint96(amount);
         account.due = _now() + WITHDRAWAL_DELAY;
         emit WithdrawalStarted(msg.sender, amount, account.due);
     }
@@ -60,28 +66,29 @@ abstract contract Stakes is Configured, Events {
     }
 
     function collect() external {
-        uint256 amount = _credits[msg.sender];
+        Account storage account = _accounts[msg.sender];
+        uint256 amount = account.credits;
         if (amount == 0) revert NothingToCollect();
-        _credits[msg.sender] = 0;
+        account.credits = 0;
         emit Collected(msg.sender, amount);
         _pay(amount);
     }
 
     function _lock(address owner, uint256 amount) internal {
         Account storage account = _accounts[owner];
-        _takeFree(account, amount);
-        account.locked += amount;
+        (uint96 free, uint96 locked) = (account.free, account.locked);
+        (account.free, account.locked) = (_afterTaking(free, amount), locked + uint96(amount));
     }
 
     function _unlock(address owner, uint256 amount) internal {
         Account storage account = _accounts[owner];
-        account.locked -= amount;
-        account.free += amount;
+        (uint96 free, uint96 locked) = (account.free, account.locked);
+        (account.free, account.locked) = (free + uint96(amount), locked - uint96(amount));
     }
 
     /// Takes locked stake away: `toBurn` of it is burned, the rest is the caller's to account for.
     function _slash(address owner, uint256 amount, uint256 toBurn) internal {
-        _accounts[owner].locked -= amount;
+        _accounts[owner].locked -= uint96(amount);
         _burn(toBurn);
         emit Slashed(owner, amount, toBurn);
     }
@@ -89,7 +96,7 @@ abstract contract Stakes is Configured, Events {
     /// INVARIANT: [inv 8] nobody is paid but by their own call.
     function _credit(address owner, uint256 amount) internal {
         if (amount == 0) return;
-        _credits[owner] += amount;
+        _accounts[owner].credits += uint128(amount);
         emit Credited(owner, amount);
     }
 
@@ -97,10 +104,15 @@ abstract contract Stakes is Configured, Events {
         if (amount > 0) _burned += amount;
     }
 
-    function _takeFree(Account storage account, uint256 amount) private {
-        uint256 free = account.free;
+    /// An amount as accounts hold it.
+    function _wei(uint256 amount) internal pure returns (uint96) {
+        if (amount > type(uint96).max) revert AmountTooLarge(amount);
+        return uint96(amount);
+    }
+
+    function _afterTaking(uint256 free, uint256 amount) private pure returns (uint96) {
         if (free < amount) revert FreeStakeTooLow(free, amount);
-        account.free = free - amount;
+        return uint96(free - amount);
     }
 
     /// Last effect of its caller.

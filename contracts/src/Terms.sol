@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Operators} from "./Operators.sol";
+import {Readers} from "./Readers.sol";
 import "./Records.sol";
 
 /// Partial values of ranges of terms as they are opened (protocol, section 7.3): i64 each, for argmax followed by
@@ -19,9 +20,15 @@ library Terms {
         pure
         returns (int64 value, uint64 index)
     {
-        uint256 from = number * entrySize(op);
-        value = int64(uint64(bytes8(values[from:from + 8])));
-        if (op.isArgmax()) index = uint64(bytes8(values[from + 8:from + 16]));
+        unchecked {
+            uint256 place;
+            assembly ("memory-safe") {
+                place := values.offset
+            }
+            place += number * entrySize(op);
+            value = int64(uint64(Readers.load(place) >> 192));
+            if (op.isArgmax()) index = uint64(Readers.load(place + 8) >> 192);
+        }
     }
 
     /// The value of the whole range: the sum, the maximum, or the maximum and the index where it first comes.
@@ -30,12 +37,14 @@ library Terms {
         pure
         returns (int256 value, uint256 index)
     {
-        uint256 count = values.length / entrySize(op);
-        (value, index) = entry(op, values, 0);
-        for (uint256 i = 1; i < count; ++i) {
-            (int256 next, uint256 from) = entry(op, values, i);
-            if (op.opcode == DOT) value += next;
-            else if (next > value) (value, index) = (next, from);
+        unchecked {
+            uint256 count = values.length / entrySize(op);
+            (value, index) = entry(op, values, 0);
+            for (uint256 i = 1; i < count; ++i) {
+                (int256 next, uint256 from) = entry(op, values, i);
+                if (op.opcode == DOT) value += next;
+                else if (next > value) (value, index) = (next, from);
+            }
         }
     }
 }

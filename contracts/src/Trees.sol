@@ -9,8 +9,13 @@ library Trees {
     /// Splits below a node that one opening shows.
     uint256 internal constant FRONTIER_DEPTH = 4;
 
-    function leaf(bytes memory item) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(bytes1(0x00), item));
+    function leaf(bytes calldata item) internal pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore8(free, 0x00)
+            calldatacopy(add(free, 1), item.offset, item.length)
+            digest := keccak256(free, add(item.length, 1))
+        }
     }
 
     function leafOf(bytes32 item) internal pure returns (bytes32 digest) {
@@ -31,29 +36,34 @@ library Trees {
         }
     }
 
+    /// keccak of a list of hashes, packed.
+    function hashOf(bytes32[] calldata list) internal pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            let size := shl(5, list.length)
+            calldatacopy(free, list.offset, size)
+            digest := keccak256(free, size)
+        }
+    }
+
     /// Leaves on the left of a node over `count` > 1 leaves.
     function split(uint256 count) internal pure returns (uint256 left) {
-        left = 1;
-        while (left << 1 < count) left <<= 1;
+        unchecked {
+            left = 1;
+            while (left << 1 < count) left <<= 1;
+        }
     }
 
     // Paths
 
-    /// The sides of the siblings on the path of leaf `index` < `count`, lowest bit nearest the leaf, 1 where the
-    /// sibling stands on the left; and the path's length.
-    function sides(uint256 count, uint256 index) internal pure returns (uint256 lefts, uint256 length) {
-        uint256 half = split(count);
-        while (count > 1) {
-            while (half >= count) half >>= 1;
-            if (index < half) {
-                lefts <<= 1;
-                count = half;
-            } else {
-                lefts = (lefts << 1) | 1;
-                index -= half;
-                count -= half;
+    /// Siblings on the path of leaf `index` < `count`: level by level neighbours pair up, and an odd last one moves
+    /// up alone.
+    function pathLength(uint256 count, uint256 index) internal pure returns (uint256 length) {
+        unchecked {
+            for (; count > 1; count = (count + 1) >> 1) {
+                if (index & 1 == 1 || index + 1 < count) ++length;
+                index >>= 1;
             }
-            ++length;
         }
     }
 
@@ -64,16 +74,17 @@ library Trees {
         pure
         returns (bool ok, bytes32 top)
     {
-        if (index >= count) return (false, 0);
-        (uint256 lefts, uint256 length) = sides(count, index);
-        if (length != path.length) return (false, 0);
-        top = start;
-        for (uint256 i = 0; i < length; ++i) {
-            bytes32 sibling = path[i];
-            top = lefts & 1 == 1 ? node(sibling, top) : node(top, sibling);
-            lefts >>= 1;
-        }
+        if (index >= count || path.length != pathLength(count, index)) return (false, 0);
         ok = true;
+        top = start;
+        unchecked {
+            uint256 i;
+            for (; count > 1; count = (count + 1) >> 1) {
+                if (index & 1 == 1) top = node(path[i++], top);
+                else if (index + 1 < count) top = node(top, path[i++]);
+                index >>= 1;
+            }
+        }
     }
 
     /// Whether `start` is leaf `index` of `count` under `root`.
@@ -90,55 +101,63 @@ library Trees {
 
     /// Root over leaf hashes, at least one; overwrites them.
     function fold(bytes32[] memory leaves) internal pure returns (bytes32) {
-        uint256 size = leaves.length;
-        // Neighbours pair up level by level and an odd last one moves up alone: the same tree as splitting at the
-        // largest power of two.
-        while (size > 1) {
-            uint256 pairs = size / 2;
-            for (uint256 i = 0; i < pairs; ++i) {
-                leaves[i] = node(leaves[2 * i], leaves[2 * i + 1]);
+        unchecked {
+            uint256 size = leaves.length;
+            // Neighbours pair up level by level and an odd last one moves up alone: the same tree as splitting at the
+            // largest power of two.
+            while (size > 1) {
+                uint256 pairs = size / 2;
+                for (uint256 i = 0; i < pairs; ++i) {
+                    leaves[i] = node(leaves[2 * i], leaves[2 * i + 1]);
+                }
+                if (size % 2 == 1) leaves[pairs] = leaves[size - 1];
+                size = pairs + size % 2;
             }
-            if (size % 2 == 1) leaves[pairs] = leaves[size - 1];
-            size = pairs + size % 2;
+            return leaves[0];
         }
-        return leaves[0];
     }
 
     /// Root of the tree over 32-byte items.
     function rootOf(bytes32[] calldata items) internal pure returns (bytes32) {
-        bytes32[] memory leaves = new bytes32[](items.length);
-        for (uint256 i = 0; i < items.length; ++i) leaves[i] = leafOf(items[i]);
-        return fold(leaves);
+        unchecked {
+            bytes32[] memory leaves = new bytes32[](items.length);
+            for (uint256 i = 0; i < items.length; ++i) leaves[i] = leafOf(items[i]);
+            return fold(leaves);
+        }
     }
 
     // Frontiers
 
     /// Subtrees in the frontier of a node over `count` leaves, `depth` splits down.
     function frontierSize(uint256 count, uint256 depth) internal pure returns (uint256 size) {
-        while (count > 1 && depth > 0) {
-            uint256 half = split(count);
-            --depth;
-            size += _fullFrontier(half, depth);
-            count -= half;
+        unchecked {
+            while (count > 1 && depth > 0) {
+                uint256 half = split(count);
+                --depth;
+                size += _fullFrontier(half, depth);
+                count -= half;
+            }
+            ++size;
         }
-        ++size;
     }
 
     /// First leaf and number of leaves of subtree `child` of the frontier; `child` must exist.
     function frontierChild(uint256 count, uint256 child) internal pure returns (uint256 first, uint256 size) {
-        uint256 depth = FRONTIER_DEPTH;
-        while (count > 1 && depth > 0) {
-            uint256 half = split(count);
-            uint256 below = _fullFrontier(half, --depth);
-            if (child < below) {
-                count = half;
-            } else {
-                child -= below;
-                first += half;
-                count -= half;
+        unchecked {
+            uint256 depth = FRONTIER_DEPTH;
+            while (count > 1 && depth > 0) {
+                uint256 half = split(count);
+                uint256 below = _fullFrontier(half, --depth);
+                if (child < below) {
+                    count = half;
+                } else {
+                    child -= below;
+                    first += half;
+                    count -= half;
+                }
             }
+            size = count;
         }
-        size = count;
     }
 
     /// The hash of a subtree of `count` leaves, `depth` splits above its frontier, whose hashes start at
@@ -150,12 +169,14 @@ library Trees {
         uint256 from,
         function(bytes32, bytes32) pure returns (bytes32) join
     ) internal pure returns (bytes32 top, uint256 next) {
-        if (count == 1 || depth == 0) return (nodes[from], from + 1);
-        uint256 half = split(count);
-        bytes32 right;
-        (top, next) = foldFrontier(half, depth - 1, nodes, from, join);
-        (right, next) = foldFrontier(count - half, depth - 1, nodes, next, join);
-        top = join(top, right);
+        unchecked {
+            if (count == 1 || depth == 0) return (nodes[from], from + 1);
+            uint256 half = split(count);
+            bytes32 right;
+            (top, next) = foldFrontier(half, depth - 1, nodes, from, join);
+            (right, next) = foldFrontier(count - half, depth - 1, nodes, next, join);
+            top = join(top, right);
+        }
     }
 
     /// Frontier of a subtree of `count` leaves, a power of two.

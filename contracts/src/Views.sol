@@ -3,6 +3,16 @@ pragma solidity ^0.8.30;
 
 import "./Records.sol";
 
+/// `count` terms along axis `axis`, from term number `term`, which has coordinates `coords` in all axes; `left` of
+/// the range with them.
+struct Row {
+    uint256[] coords;
+    uint256 axis;
+    uint256 term;
+    uint256 count;
+    uint256 left;
+}
+
 /// Addresses of strided views, and the ranges of terms a dispute walks through (protocol, sections 3.2 and 7.3).
 library Views {
     using Records for Operator;
@@ -17,11 +27,13 @@ library Views {
         pure
         returns (uint256[] memory coords)
     {
-        coords = new uint256[](to - from);
-        for (uint256 i = coords.length; i > 0; --i) {
-            uint256 extent = shape[from + i - 1];
-            coords[i - 1] = index % extent;
-            index /= extent;
+        unchecked {
+            coords = new uint256[](to - from);
+            for (uint256 i = coords.length; i > 0; --i) {
+                uint256 extent = shape[from + i - 1];
+                coords[i - 1] = index % extent;
+                index /= extent;
+            }
         }
     }
 
@@ -35,19 +47,72 @@ library Views {
         return coordinates(term, op.shape, op.shape.length - op.reduced, op.shape.length);
     }
 
+    /// The first row of a range of terms of an output element.
+    function rows(Operator memory op, uint256 element, uint256 start, uint256 count)
+        internal
+        pure
+        returns (Row memory row)
+    {
+        unchecked {
+            uint256 axes = op.shape.length;
+            uint256 outer = axes - op.reduced;
+            row.coords = new uint256[](axes);
+            row.term = start;
+            row.left = count;
+            // axes of length 1 at the end would make every term a row of its own
+            row.axis = axes - 1;
+            while (row.axis > outer && op.shape[row.axis] == 1) --row.axis;
+            for (uint256 i = axes; i > 0; --i) {
+                if (i == outer) start = element;
+                uint256 extent = op.shape[i - 1];
+                row.coords[i - 1] = start % extent;
+                start /= extent;
+            }
+            _measure(op, row);
+        }
+    }
+
+    /// Goes on to the next row; its `count` is 0 behind the last.
+    function advance(Operator memory op, Row memory row) internal pure {
+        unchecked {
+            uint256 axis = row.axis;
+            uint256[] memory coords = row.coords;
+            uint256 outer = op.shape.length - op.reduced;
+            row.term += row.count;
+            row.left -= row.count;
+            coords[axis] += row.count;
+            while (axis > outer && coords[axis] == op.shape[axis]) {
+                coords[axis] = 0;
+                ++coords[--axis];
+            }
+        }
+        _measure(op, row);
+    }
+
+    function _measure(Operator memory op, Row memory row) private pure {
+        unchecked {
+            uint256 run = op.shape[row.axis] - row.coords[row.axis];
+            row.count = run < row.left ? run : row.left;
+        }
+    }
+
     /// The element a view shows at coordinates `coords` of its first axes, the others 0.
     function addressOf(Operand memory view_, uint256[] memory coords) internal pure returns (int256 address_) {
-        address_ = view_.offset;
-        for (uint256 i = 0; i < coords.length; ++i) address_ += view_.strides[i] * int256(coords[i]);
+        unchecked {
+            address_ = view_.offset;
+            for (uint256 i = 0; i < coords.length; ++i) address_ += view_.strides[i] * int256(coords[i]);
+        }
     }
 
     /// Lowest and highest address over all coordinates within `extents`, each at least 1.
     function bounds(Operand memory view_, uint256[] memory extents) internal pure returns (int256 low, int256 high) {
-        low = high = view_.offset;
-        for (uint256 i = 0; i < extents.length; ++i) {
-            int256 span = view_.strides[i] * int256(extents[i] - 1);
-            if (span < 0) low += span;
-            else high += span;
+        unchecked {
+            low = high = view_.offset;
+            for (uint256 i = 0; i < extents.length; ++i) {
+                int256 span = view_.strides[i] * int256(extents[i] - 1);
+                if (span < 0) low += span;
+                else high += span;
+            }
         }
     }
 
@@ -58,13 +123,15 @@ library Views {
         pure
         returns (uint256[] memory first, uint256[] memory last)
     {
-        first = termCoordinates(op, start);
-        last = termCoordinates(op, start + count - 1);
-        uint256 outer = op.shape.length - op.reduced;
-        bool split;
-        for (uint256 i = 0; i < first.length; ++i) {
-            if (split) (first[i], last[i]) = (0, op.shape[outer + i] - 1);
-            split = split || first[i] != last[i];
+        unchecked {
+            first = termCoordinates(op, start);
+            last = termCoordinates(op, start + count - 1);
+            uint256 outer = op.shape.length - op.reduced;
+            bool split;
+            for (uint256 i = 0; i < first.length; ++i) {
+                if (split) (first[i], last[i]) = (0, op.shape[outer + i] - 1);
+                split = split || first[i] != last[i];
+            }
         }
     }
 
@@ -74,27 +141,31 @@ library Views {
         pure
         returns (int256 low, int256 high)
     {
-        low = high = addressOf(view_, outputCoordinates(op, element));
-        (uint256[] memory first, uint256[] memory last) = box(op, start, count);
-        for (uint256 i = 0; i < first.length; ++i) {
-            int256 stride = view_.strides[op.shape.length - op.reduced + i];
-            int256 span = stride * int256(last[i] - first[i]);
-            low += stride * int256(first[i]) + (span < 0 ? span : int256(0));
-            high += stride * int256(first[i]) + (span < 0 ? int256(0) : span);
+        unchecked {
+            low = high = addressOf(view_, outputCoordinates(op, element));
+            (uint256[] memory first, uint256[] memory last) = box(op, start, count);
+            for (uint256 i = 0; i < first.length; ++i) {
+                int256 stride = view_.strides[op.shape.length - op.reduced + i];
+                int256 span = stride * int256(last[i] - first[i]);
+                low += stride * int256(first[i]) + (span < 0 ? span : int256(0));
+                high += stride * int256(first[i]) + (span < 0 ? int256(0) : span);
+            }
         }
     }
 
     /// Whether a range of terms must be narrowed before the step can open its operands.
     function isWide(Operator memory op, uint256 element, uint256 start, uint256 count) internal pure returns (bool) {
-        if (!op.hasTerms()) return false;
-        if (count > MAX_STEP_TERMS) return true;
-        for (uint256 slot = 0; slot < 2 && slot < op.operands.length; ++slot) {
-            Operand memory view_ = op.operands[slot];
-            if (view_.source == IMMEDIATE) continue;
-            (int256 low, int256 high) = termBounds(op, view_, element, start, count);
-            if (chunkOf(view_, low) != chunkOf(view_, high)) return true;
+        unchecked {
+            if (!op.hasTerms()) return false;
+            if (count > MAX_STEP_TERMS) return true;
+            for (uint256 slot = 0; slot < 2 && slot < op.operands.length; ++slot) {
+                Operand memory view_ = op.operands[slot];
+                if (view_.source == IMMEDIATE) continue;
+                (int256 low, int256 high) = termBounds(op, view_, element, start, count);
+                if (chunkOf(view_, low) != chunkOf(view_, high)) return true;
+            }
+            return false;
         }
-        return false;
     }
 
     /// The chunk that contains the element at an address.
@@ -104,7 +175,9 @@ library Views {
 
     /// Terms in each sub-range of a range: the smallest power of two that makes at most 128 of them.
     function subRangeSize(uint256 count) internal pure returns (uint256 size) {
-        size = 1;
-        while ((count + size - 1) / size > MAX_SUBRANGES) size <<= 1;
+        unchecked {
+            size = 1;
+            while (size * MAX_SUBRANGES < count) size <<= 1;
+        }
     }
 }

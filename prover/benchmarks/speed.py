@@ -126,7 +126,6 @@ def described(step: Step) -> str:
             return f"product {plan.backend.name} {product.batch} x {product.m} x {product.n} x {product.k}"
         case LoneStep(node):
             return f"alone {node.name}"
-    return "digits"
 
 
 CASES: dict[str, Callable[[], Case]] = {

@@ -10,6 +10,7 @@ from prover.blake3_tree import CHUNK
 from prover.errors import IllegalMove
 from prover.game.moves import EMPTY, Opening
 from prover.game.position import Phase, Position
+from prover.game.tree_shelf import TreeShelf
 from prover.interpreter import operand_array
 from prover.operators import Partial
 from prover.program import CheckpointRef, InputRef, Operator, ResultRef, TensorRef, View, WeightRef
@@ -157,17 +158,26 @@ class Commitment:
 
 
 class OperandSource:
-    """One player's data for the operands of an operator: reads elements and makes openings of them."""
+    """One player's data for the operands of an operator of `layer`: reads elements and makes openings of them."""
 
     def __init__(
-        self, execution: Execution, operator: Operator, results: Sequence[Array], commitment: Commitment
+        self,
+        execution: Execution,
+        layer: int,
+        operator: Operator,
+        results: Sequence[Array],
+        commitment: Commitment,
+        trees: TreeShelf,
     ) -> None:
+        self._layer = layer
+        self._trees = trees
         self._execution = execution
         self._commitment = commitment
         self._operator = operator
         self._results = results
         self._read_at: dict[int, int] = {}
-        self._tensors = [self._array(operand) if isinstance(operand, View) else None for operand in operator.operands]
+        self.tensors = [self._array(operand) if isinstance(operand, View) else None for operand in operator.operands]
+        """Per operand, the flat tensor that it looks at; None for immediates."""
 
     def _array(self, view: View) -> Array:
         source = view.source
@@ -178,7 +188,7 @@ class OperandSource:
 
     def read(self, slot: int, address: int) -> int:
         """Element `address` of operand `slot`; remembers where each operand was first read."""
-        tensor = self._tensors[slot]
+        tensor = self.tensors[slot]
         assert tensor is not None
         self._read_at.setdefault(slot, address)
         return int(tensor[address])
@@ -192,14 +202,16 @@ class OperandSource:
 
     def _open(self, view: View, address: int) -> Opening:
         chunk = address * view.dtype.size // CHUNK
-        data = tensor_bytes(self._array(view))
         if isinstance(view.source, InputRef):
+            data = tensor_bytes(self._array(view))
             path = merkle.path(posted.chunk_leaves(data), chunk)
             listed = posted.posted([tensor_bytes(a) for a in self._execution.inputs])
             return Opening(blake3_tree.chunk_bytes(data, chunk), tuple(path), posted=listed)
-        tree = blake3_tree.ChunkTree(data)
-        root, root_path = self._bind(view.source)
-        return Opening(blake3_tree.chunk_bytes(data, chunk), tuple(tree.path(chunk)), root, root_path)
+        source = view.source
+        key = (self._layer, source.operator) if isinstance(source, ResultRef) else source
+        tree = self._trees.get(key, lambda: self._array(view))
+        root, root_path = self._bind(source)
+        return Opening(blake3_tree.chunk_bytes(tree.data, chunk), tuple(tree.path(chunk)), root, root_path)
 
     def _bind(self, source: TensorRef) -> tuple[bytes, tuple[bytes, ...]]:
         match source:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from prover import encoding, merkle, operators
 from prover.blake3_tree import CHUNK, ChunkTree
@@ -25,11 +26,28 @@ from prover.game.moves import (
     Step,
 )
 from prover.game.openings import Commitment, Opened, OperandSource, compute, hashes
+from prover.game.partials import partials
 from prover.game.position import Phase, Position
+from prover.game.tree_shelf import TreeShelf
 from prover.operators import Partial
 from prover.program import Layer, Operator
-from prover.trace import Array, Execution, array_root, tensor_bytes
-from prover.views import sub_ranges
+from prover.trace import Array, Execution, array_root
+
+KEPT_LAYERS = 4
+"""Layers whose results are kept: disputes of one claim may be about several."""
+KEPT_MOVES = 64
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def _kept(known: dict[Key, Value], key: Key, most: int, make: Callable[[], Value]) -> Value:
+    """A value that is made once; the oldest of more than `most` is forgotten."""
+    if key not in known:
+        known[key] = make()
+        if len(known) > most:
+            del known[next(iter(known))]
+    return known[key]
 
 
 class NothingDiffers(Exception):
@@ -44,23 +62,28 @@ class Player:
 
     def __post_init__(self) -> None:
         self._results: dict[int, Sequence[Array]] = {}
-        self._trees: dict[tuple[int, int], ChunkTree] = {}
+        self._roots: dict[int, tuple[bytes, ...]] = {}
+        self._trees = TreeShelf()
+        self._moves: dict[Position, Move] = {}
 
     def results(self, layer: int) -> Sequence[Array]:
-        """Results of every operator of a layer; kept, since several moves need them."""
-        if layer not in self._results:
-            self._results[layer] = self.execution.results(layer)
-        return self._results[layer]
+        """Results of every operator of a layer; kept for a few layers, since several moves need them."""
+        return _kept(self._results, layer, KEPT_LAYERS, lambda: self.execution.results(layer))
 
     def roots(self, layer: int) -> tuple[bytes, ...]:
-        return tuple(array_root(result) for result in self.results(layer))
+        return _kept(self._roots, layer, KEPT_LAYERS, lambda: tuple(map(array_root, self.results(layer))))
+
+    def once(self, position: Position, make: Callable[[], Move]) -> Move:
+        """The move made for a position before, or a new one: an agent asks again until its move is mined.
+
+        A position commits by hash to all that was opened, so there is one move for it.
+        """
+        return _kept(self._moves, position, KEPT_MOVES, make)
 
     def tree(self, position: Position) -> ChunkTree:
         """The chunk tree of the tensor in dispute."""
         key = position.layer, position.operator
-        if key not in self._trees:
-            self._trees[key] = ChunkTree(tensor_bytes(self.results(position.layer)[position.operator]))
-        return self._trees[key]
+        return self._trees.get(key, lambda: self.results(position.layer)[position.operator])
 
     def trace_nodes(self, position: Position) -> tuple[bytes, ...]:
         leaves = self.execution.trace.leaves
@@ -86,15 +109,13 @@ class Player:
     def operands(self, position: Position, history: Sequence[Opened] = ()) -> OperandSource:
         """Operands of the operator in dispute; `history` binds their openings to the other side's commitment."""
         commitment = Commitment(self.execution, self.roots(position.layer), history)
-        return OperandSource(self.execution, self.operator(position), self.results(position.layer), commitment)
+        results, layer = self.results(position.layer), position.layer
+        return OperandSource(self.execution, layer, self.operator(position), results, commitment, self._trees)
 
     def partials(self, position: Position) -> list[Partial]:
         """The values of the sub-ranges of the range in dispute."""
-        operator, read = self.operator(position), self.operands(position).read
-        return [
-            operators.partial(operator, position.element, start, count, read)
-            for start, count in sub_ranges(position.start, position.count)
-        ]
+        tensors = self.operands(position).tensors
+        return partials(self.operator(position), position.element, position.start, position.count, tensors)
 
 
 class Defender(Player):
@@ -102,6 +123,9 @@ class Defender(Player):
 
     def answer(self, position: Position) -> Move:
         """The opening that the position asks for."""
+        return self.once(position, lambda: self._answer(position))
+
+    def _answer(self, position: Position) -> Move:
         match position.phase:
             case Phase.TRACE_OPEN:
                 return OpenTrace(self.trace_nodes(position))
@@ -139,6 +163,9 @@ class Challenger(Player):
 
     def reply(self, position: Position, history: Sequence[Opened]) -> Move:
         """The pick or step; `history` is every opening of this dispute so far. NothingDiffers if the last agrees."""
+        return self.once(position, lambda: self._reply(position, history))
+
+    def _reply(self, position: Position, history: Sequence[Opened]) -> Move:
         opened = history[-1].content
         match position.phase:
             case Phase.TRACE_PICK:

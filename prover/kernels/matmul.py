@@ -99,12 +99,17 @@ class Int8(Backend):
         elif k == 1:  # one term with several columns is wrong on CPU (torch 2.13 mistakes the transposed strides)
             a, b = _padded(a, m, 2), _padded(b, n, 2)
         out = torch.empty((len(a), len(b)), dtype=torch.int32, device=a.device)
-        self.write(a, b, out)
+        self.multiplier(a, b, out)()
         return out[:m, :n]
 
-    def write(self, a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> None:
-        """i32 [M, N] from i8 [M, K] and [N, K]; K from 2 on, and what CUDA wants, is the caller's to see to."""
-        torch._int_mm(_canonical(a), _canonical(b).t(), out=out)
+    def multiplier(self, a: torch.Tensor, b: torch.Tensor, out: torch.Tensor) -> Callable[[], None]:
+        """Writes i32 [M, N] from i8 [M, K] and [N, K] when called; K > 1, and what CUDA wants, is the caller's part."""
+        rows, columns, multiply = _canonical(a), _canonical(b).t(), torch._int_mm
+
+        def run() -> None:
+            multiply(rows, columns, out=out)
+
+        return run
 
 
 def _padded(matrix: torch.Tensor, rows: int, columns: int) -> torch.Tensor:

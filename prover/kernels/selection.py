@@ -80,23 +80,35 @@ def _tested(backend: Backend, device: str) -> bool:
 
 @dataclass(frozen=True)
 class Selection:
-    """The backends that passed on a device, in the order in which a product is offered to them."""
+    """Backends in the order in which a product is offered to them; each is tested when it is first wanted."""
 
-    backends: tuple[Backend, ...]
+    candidates: tuple[Backend, ...]
+    device: str
+
+    @property
+    def backends(self) -> tuple[Backend, ...]:
+        """All that pass."""
+        return tuple(self._passing())
+
+    def _passing(self) -> Iterator[Backend]:
+        return (backend for backend in self.candidates if _tested(backend, self.device))
 
     @property
     def second(self) -> str:
         """The name of a backend that takes another route than the one preferred here; InexactBackend if none does."""
-        if len(self.backends) < 2:
+        passing = self._passing()
+        next(passing, None)
+        other = next(passing, None)
+        if other is None:
             raise InexactBackend("only one matmul backend is exact on this machine; nothing can confirm its results")
-        return self.backends[1].name
+        return other.name
 
     def choose(self, product: Product) -> Backend:
-        """The first backend that supports a product."""
-        for backend in self.backends:
-            if backend.supports(product):
+        """The first exact backend that supports a product."""
+        for backend in self.candidates:
+            if backend.supports(product) and _tested(backend, self.device):
                 return backend
-        raise InexactBackend(f"no backend of {[b.name for b in self.backends]} multiplies {product} exactly")
+        raise InexactBackend(f"no backend of {[b.name for b in self.candidates]} multiplies {product} exactly")
 
 
 def select(preferred: str | None = None, device: str = "cpu", candidates: Sequence[Backend] = BACKENDS) -> Selection:
@@ -107,10 +119,9 @@ def select(preferred: str | None = None, device: str = "cpu", candidates: Sequen
     names = [backend.name for backend in candidates]
     if preferred is not None and preferred not in names:
         raise InexactBackend(f"there is no matmul backend {preferred!r}; choose one of {', '.join(names)}")
-    wanted = [b for b in candidates if preferred is None or b.name in (preferred, candidates[-1].name)]
-    passed = tuple(b for b in wanted if _tested(b, device))
-    if preferred is not None and preferred not in [b.name for b in passed]:
+    wanted = tuple(b for b in candidates if preferred is None or b.name in (preferred, candidates[-1].name))
+    if preferred is not None and not _tested(wanted[0], device):
         raise InexactBackend(f"matmul backend {preferred!r} is not exact on this machine; leave the choice open")
-    if not passed:
+    if not any(_tested(backend, device) for backend in wanted):
         raise InexactBackend(f"none of the matmul backends {', '.join(names)} is exact on {device}")
-    return Selection(passed)
+    return Selection(wanted, device)

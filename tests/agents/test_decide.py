@@ -17,7 +17,7 @@ from contracts.snapshot import (
     Snapshot,
 )
 from executor import decide as executing
-from prover.game.moves import OpenTrace, PickTrace
+from prover.game.moves import OpenTrace, PickTrace, Step
 from prover.game.players import NothingDiffers
 from prover.game.position import Phase, Position
 from tests.agents.stage import ETHER, PARAMETERS, interpret, small_model
@@ -73,7 +73,9 @@ class Agreeing(Picks):
 
 
 REFUTED = Refuted(interpret(small_model(), []))
-DEFENDED = executing.Held(frozenset({MODEL}), frozenset({MODEL}), {}, {key("request", 0): Opens()}, staked=True)
+DEFENDED = executing.Held(
+    frozenset({MODEL}), frozenset({MODEL}), {}, {key("request", 0): Opens()}, staked=True, seconds={MODEL: 1.0}
+)
 
 
 def executors(seen: Snapshot, held: executing.Held = DEFENDED, stake: int = 0) -> list[executing.Action]:
@@ -176,6 +178,61 @@ def test_a_restarted_watcher_judges_what_it_has_in_dispute_even_after_the_window
     assert watchers(snapshot(request(), over, mine)) == [watching.Check(over.id)]
 
 
+def test_claims_in_dispute_are_judged_first() -> None:
+    plain, disputed = claim(0, THEM, window_end=NOW + 1), claim(1, THEM, window_end=NOW + 9)
+    mine = dispute(0, Phase.TRACE_OPEN, NOW + 9, ME, of=1)
+    checks = watchers(snapshot(request(0), request(1), plain, disputed, mine))
+    assert [(c.claim, c.urgent) for c in checks] == [(disputed.id, True), (plain.id, False)]  # type: ignore[union-attr]
+
+
+def test_moves_are_made_one_at_a_time_as_they_are_asked_for() -> None:
+    """The first is sent before the second is computed."""
+    made = []
+
+    class Counting(Opens):
+        def answer(self, position: Position) -> OpenTrace:
+            made.append(position)
+            return super().answer(position)
+
+    disputes = [dispute(n, Phase.TRACE_OPEN, NOW + 10 + n) for n in range(3)]
+    held = replace(DEFENDED, defenders={key("request", 0): Counting()})
+    due = executing.due(snapshot(request(), claim(), *disputes), held, ME, NOW, executing.Policy(0))
+    assert not made
+    assert next(due) == executing.Answer(disputes[0].id, disputes[0].position, OpenTrace(()))
+    assert len(made) == 1
+
+
+# The winner's pay
+
+
+class Steps(Picks):
+    def reply(self, position: Position, history: object) -> Step:  # type: ignore[override]
+        return Step(b"", ())
+
+
+def test_before_its_last_move_a_winner_expires_the_dead() -> None:
+    theirs = claim(0, THEM)
+    mine = dispute(0, Phase.STEP, NOW + 100, ME)
+    dead, alive = dispute(1, Phase.TRACE_PICK, NOW), dispute(2, Phase.TRACE_PICK, NOW + 1)
+    elsewhere = dispute(3, Phase.TRACE_PICK, NOW, of=1)
+    views = [request(0), request(1), theirs, claim(1, THEM), mine, dead, alive, elsewhere]
+    held = watching.Held({theirs.id: REFUTED, key("claim", 1): Agrees()}, {theirs.id: Steps()}, staked=True)
+    reply = watching.Reply(mine.id, mine.position, Step(b"", ()))
+    assert watchers(snapshot(*views), held) == [watching.Expire((dead.id,)), reply]
+    hurried = [replace(mine, deadline=NOW + PARAMETERS.move_time) if v is mine else v for v in views]
+    assert watchers(snapshot(*hurried), held) == [reply], "not when its own time runs out"
+    seam = replace(REFUTED, seam=Seam(0, 0))
+    proof = watchers(snapshot(request(0), theirs, dead, free=BOND), replace(held, verdicts={theirs.id: seam}))
+    assert proof == [watching.Expire((dead.id,)), watching.ProveOutput(theirs.id, Seam(0, 0))]
+
+
+def test_who_wins_by_the_clock_expires_the_dead_before_the_executor() -> None:
+    theirs = claim(0, THEM)
+    mine, dead = dispute(0, Phase.TRACE_OPEN, NOW, ME), dispute(1, Phase.TRACE_PICK, NOW)
+    held = watching.Held({theirs.id: REFUTED}, staked=True)
+    assert watchers(snapshot(request(), theirs, mine, dead), held) == [watching.Expire((dead.id, mine.id))]
+
+
 # Money
 
 
@@ -223,6 +280,37 @@ def test_an_executor_reads_a_model_before_it_accepts_and_ignores_what_it_has_not
     seen = snapshot(request(), free=STAKE)
     assert executors(seen, replace(DEFENDED, models=frozenset())) == [executing.Load(MODEL)]
     assert executors(seen, replace(DEFENDED, models=frozenset(), folders=frozenset())) == []
+
+
+def test_an_executor_measures_a_model_before_it_accepts() -> None:
+    assert executors(snapshot(request(), free=STAKE), replace(DEFENDED, seconds={})) == [executing.Measure(MODEL)]
+
+
+def test_an_executor_accepts_no_more_than_it_can_answer_in_time() -> None:
+    """A run of 100 s, given twice that; the period is 600 s: two can be answered, and what is owed counts."""
+    held = replace(DEFENDED, seconds={MODEL: 100.0}, executions={})
+    actions = executors(snapshot(*map(request, range(3)), free=3 * STAKE), held)
+    assert [type(a).__name__ for a in actions] == ["Accept", "Accept", "Leave"]
+    assert actions[2] == executing.Leave(key("request", 2), "about 600 s until it is answered, of 600 s")
+    owed = request(9, status=RequestStatus.ACCEPTED, executor=ME, deadline=NOW + 1)
+    actions = executors(snapshot(owed, *map(request, range(3)), free=3 * STAKE), held)
+    assert [type(a).__name__ for a in actions] == ["Run", "Accept", "Leave", "Leave"]
+
+
+def test_an_executor_accepts_nothing_that_it_could_not_run_again_on_its_clock() -> None:
+    """After a restart in a dispute it must: 1,200 s less 15 moves of 60 s."""
+    patient = request(answer_period=10**6)
+    held = replace(DEFENDED, seconds={MODEL: 149.0})
+    assert executors(snapshot(patient, free=STAKE), held) == [executing.Accept(patient.id)]
+    (left,) = executors(snapshot(patient, free=STAKE), replace(held, seconds={MODEL: 150.0}))
+    assert left == executing.Leave(patient.id, "a run is given 300 s; the clock of a dispute leaves 300 s for it")
+
+
+def test_an_executor_computes_again_what_failed_when_it_has_rested_and_accepts_no_more_of_it() -> None:
+    owed = request(0, status=RequestStatus.ACCEPTED, executor=ME, deadline=NOW + 1)
+    held = replace(DEFENDED, refused=frozenset({MODEL}), executions={})
+    assert executors(snapshot(owed, request(1), free=STAKE), held) == [executing.Run(owed.id)]
+    assert executors(snapshot(owed, request(1), free=STAKE), replace(held, resting=frozenset({owed.id}))) == []
 
 
 def test_an_executor_leaves_what_its_policy_or_the_request_rules_out() -> None:

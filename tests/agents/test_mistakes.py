@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from contracts import calls
@@ -16,6 +17,8 @@ from prover.game.adversaries import LyingDefender, MistakenChallenger, SilentDef
 from prover.game.position import Phase
 from prover.model_folder import Model
 from tests.agents.stage import ETHER, FEE, PARAMETERS, Stage, interpret, liar
+from watcher.actions import Postpone
+from watcher.chronicle import REPEAT, Chronicle
 from watcher.verdict import Refuted, TwoBackends, Verdict, WatcherAtFault
 
 
@@ -46,13 +49,19 @@ def test_a_mistaken_challenger_loses_its_bond_to_the_executor(stage: Stage) -> N
     assert FEE + PARAMETERS.challenger_bond - ETHER // 100 < gained < FEE + PARAMETERS.challenger_bond
 
 
-def test_a_refused_step_is_not_tried_again(stage: Stage) -> None:
+def test_a_refused_step_costs_gas_once_and_is_said_once(stage: Stage) -> None:
     stage.ask()
+    watcher = stage.watcher(mistaken, MistakenChallenger)
     with capture_logs() as logs:
-        stage.settle_down(stage.executor(), stage.watcher(mistaken, MistakenChallenger))
+        stage.settle_down(stage.executor(), watcher)
+        balance = stage.account(stage.watcher_client).balance
+        for _ in range(5):
+            stage.pass_time(60)
+            watcher.round()
     refused = [e for e in logs if e["event"] == "action_refused"]
     assert [e["action"] for e in refused] == ["reply"]
     assert refused[0]["reason"].startswith("StepAgrees")
+    assert stage.account(stage.watcher_client).balance == balance, "from then on it is only simulated"
 
 
 def test_an_honest_challenger_with_a_wrong_machine_doubts_before_the_step(stage: Stage) -> None:
@@ -116,6 +125,24 @@ def test_a_watcher_whose_stake_is_bound_says_so_and_challenges_once_funded(stage
     stage.watcher_client.transact(calls.deposit(PARAMETERS.challenger_bond))
     stage.settle_down(executor, watcher)
     assert len(stage.disputes_of(first)) + len(stage.disputes_of(second)) == 2
+
+
+def test_a_lack_of_money_is_said_once_an_hour_or_when_it_is_another() -> None:
+    claim, other = bytes([1]) * 32, bytes([2]) * 32
+    said = [
+        (Postpone(claim, 5, 0), 0),
+        (Postpone(claim, 4, 0), 10),
+        (Postpone(claim, 4, 7), 20),
+        (Postpone(claim, 3, 8), 30),
+        (Postpone(other, 3, 8), 40),
+        (Postpone(claim, 3, 9), 20 + REPEAT - 1),
+        (Postpone(claim, 2, 9), 20 + REPEAT),
+    ]
+    with capture_logs() as logs:
+        chronicle = Chronicle("me", structlog.get_logger())
+        for action, now in said:
+            chronicle.say(action, now)
+    assert [e["lacking_stake"] for e in logs] == ["5 wei", "4 wei", "3 wei", "2 wei"]
 
 
 def test_a_watcher_that_wins_challenges_with_the_same_bond_again(stage: Stage) -> None:

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from contracts import calls
 from contracts.snapshot import ClaimStatus, Reason, RequestStatus
+from executor import decide
 from prover import model_folder
 from prover.game.adversaries import LyingDefender
 from tests.agents.stage import ETHER, FEE, PARAMETERS, Stage, liar
@@ -50,6 +51,26 @@ def test_two_watchers_dispute_the_same_claim_side_by_side(stage: Stage) -> None:
     assert sorted(d.reason.name for d in stage.disputes_of(request) if d.reason) == ["OTHER", "STEP"]
     for client in (stage.watcher_client, stage.another):
         assert (stage.account(client).free, stage.account(client).locked) == (10 * ETHER, 0)
+
+
+def test_a_dispute_that_is_dead_does_not_thin_the_winners_pay(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its challenger began it and left; nobody has recorded that its time is over, least of all the executor."""
+    monkeypatch.setattr(decide, "_close", lambda *arguments: iter(()))
+    executor = stage.executor(liar(1), LyingDefender)
+    request = stage.ask()
+    stage.settle_down(executor)
+    (claim,) = stage.claims_of(request)
+    stage.other.transact(calls.deposit(PARAMETERS.challenger_bond))
+    stage.other.transact(calls.challenge(claim.id, stage.model.program))
+    stage.settle_down(executor)
+    stage.pass_time(PARAMETERS.clock)
+    before = stage.chain.balance(stage.watcher_client.address)
+    stage.settle_down(executor, stage.watcher())
+    dead, won = sorted(stage.disputes_of(request), key=lambda d: d.challenger == stage.watcher_client.address)
+    assert (dead.reason, won.reason) == (Reason.TIMEOUT, Reason.STEP)
+    paid = stage.chain.balance(stage.watcher_client.address) + 10 * ETHER - before
+    gas = ETHER // 100
+    assert PARAMETERS.executor_stake // 2 - gas < paid, "all that is not burned"
 
 
 def test_an_executor_that_does_not_answer_is_barred_and_another_completes(stage: Stage) -> None:

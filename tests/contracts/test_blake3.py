@@ -8,11 +8,11 @@ import pytest
 from blake3 import blake3
 
 from prover import blake3_tree, merkle
-from prover.blake3_tree import CHUNK, ChunkTree
+from prover.blake3_tree import CHUNK, ChunkTree, chunk_bytes
 from tests.contracts.machine import machine
 
-HARNESS = machine("Harness")
-MOST_GAS_OF_A_BLOCK = 6_000
+HARNESS, PLAIN = machine("Harness"), machine("Plain")
+MOST_GAS_OF_A_BLOCK = 4_500
 
 
 def data(length: int) -> bytes:
@@ -39,24 +39,42 @@ def test_chunk_numbers(counter: int) -> None:
     assert value == blake3_tree.chunk_value(data(100), counter, root=False)
 
 
-@pytest.mark.parametrize("chunks", [*range(2, 18), 31, 32, 33, 63, 64, 65, 70])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_assembly_agrees_with_the_plain_version(seed: int) -> None:
+    """On chunks of any length, counter and root flag, and on parents."""
+    rng = random.Random(seed)
+    for _ in range(12):
+        filled = rng.choice([rng.randbytes, bytes, lambda n: b"\xff" * n])
+        chunk = filled(rng.choice([64, rng.randrange(1025)]))
+        case = chunk, rng.choice([0, rng.randrange(1 << 64)]), rng.random() < 0.5
+        assert HARNESS.call("chunkValue", *case) == PLAIN.call("chunkValue", *case)
+        nodes = rng.randbytes(32), rng.randbytes(32), rng.random() < 0.5
+        assert HARNESS.call("parent", *nodes) == PLAIN.call("parent", *nodes)
+
+
+@pytest.mark.parametrize("chunks", [1, *range(2, 18), 31, 32, 33, 63, 64, 65, 70])
 def test_every_path_of_every_tree(chunks: int) -> None:
     whole = data(CHUNK * (chunks - 1) + 1 + 37 * chunks % CHUNK)
     tree = ChunkTree(whole)
     assert tree.count == chunks
     root = blake3(whole).digest()
-    for index, value in enumerate(tree.values):
-        assert HARNESS.call("chunkProves", root, value, chunks, index, tree.path(index))
+    for index in range(chunks):
+        assert HARNESS.call("chunkProves", root, chunk_bytes(whole, index), chunks, index, tree.path(index))
     index = chunks // 2
-    path = tree.path(index)
+    path, chunk = tree.path(index), chunk_bytes(whole, index)
     refused = [
-        (root, tree.values[index], chunks, index, path[:-1]),
-        (root, tree.values[index], chunks, index, [*path, bytes(32)]),
-        (root, tree.values[index], chunks, chunks, path),
-        (root, tree.values[index], chunks, (index + 1) % chunks, path),
-        (root, tree.values[index - 1], chunks, index, path),
-        (root[::-1], tree.values[index], chunks, index, path),
+        (root, chunk, chunks, index, [*path, bytes(32)]),
+        (root, chunk, chunks, chunks, path),
+        (root, chunk[:-1], chunks, index, path),
+        (root, chunk + b"\0", chunks, index, path),
+        (root[::-1], chunk, chunks, index, path),
     ]
+    if chunks > 1:
+        refused += [
+            (root, chunk, chunks, index, path[:-1]),
+            (root, chunk, chunks, (index + 1) % chunks, path),
+            (root, chunk_bytes(whole, index - 1), chunks, index, path),
+        ]
     for case in refused:
         assert not HARNESS.call("chunkProves", *case)
 

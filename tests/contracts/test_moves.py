@@ -53,7 +53,19 @@ def on_chain(position: Position, move: Move) -> Position | str:
     except Refused as refused:
         return refused.name
     assert contract.gas < MOST_GAS, (call.function, contract.gas)
-    return Position(Phase(after[0]), *after[1:]) if after else REFUTED
+    return of_words(after) if after else REFUTED
+
+
+def of_words(words: tuple[bytes, ...]) -> Position:
+    """A position from the 32-byte words of its struct."""
+    values = [
+        word if isinstance(default, bytes) else int.from_bytes(word, "big", signed=True)
+        for word, default in zip(words, EXAMPLE.words(), strict=True)
+    ]
+    return Position(Phase(values[0]), *values[1:])  # type: ignore[arg-type]
+
+
+EXAMPLE = Position.initial(1, bytes(32), bytes(32), bytes(32))
 
 
 @cache

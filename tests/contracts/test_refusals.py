@@ -56,7 +56,7 @@ def test_what_the_contract_does_not_declare_is_shown_as_it_came() -> None:
 
 
 def test_words_and_races_are_about_errors_that_exist() -> None:
-    names = {*OWN, *RULES, "Error", "NoReason", "Panic", "Unreadable"}
+    names = {*OWN, *RULES, "Error", "NoReason", "Overtaken", "Panic", "Unreadable"}
     assert set(refusals._TEXTS) <= names
     assert names >= RACES
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from eth_account import Account
 
@@ -18,6 +19,7 @@ from contracts.chain import Chain, Receipt
 from contracts.client import Client, Done
 from contracts.deployment import DEVNET_PARAMETERS, Parameters, deploy
 from contracts.errors import ContractRefused
+from contracts.ledger import first_position, position_after
 from contracts.observer import Observer
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
 from contracts.snapshot import ClaimStatus, RequestStatus, Snapshot
@@ -147,7 +149,7 @@ class Arena:
         """Open a dispute; its id and first position."""
         done = (by or self.challenger).transact(calls.challenge(claim, program))
         event = done.event("Challenged")
-        return event.arguments["dispute"], position_of(event.arguments["position"])
+        return event.arguments["dispute"], first_position(event.arguments)
 
     # Disputes
 
@@ -178,7 +180,7 @@ class Arena:
                 assert done.event("Resolved").arguments["challengerWon"]
                 walked.winner, walked.ending = Side.CHALLENGER, "step"
                 return walked
-            assert moved_to(done) == expected
+            assert moved_to(position, done) == expected
             if content := opened_content(move):
                 assert done.event("Moved").arguments["opened"] == content
                 history.append(Opened(position, content))
@@ -207,9 +209,17 @@ class Arena:
         snapshot = self.look()
         over = (RequestStatus.FINAL, RequestStatus.ENDED)
         fees = sum(r.fee for r in snapshot.requests.values() if r.status not in over)
-        bonds = sum(view("claimOf", c.id)[11] for c in snapshot.claims.values() if c.status is ClaimStatus.PENDING)
-        pots = sum(view("claimOf", c.id)[13] for c in snapshot.claims.values())
+        held = {c.id: self.by_name("claimOf", c.id)["held"] for c in snapshot.claims.values()}
+        pending = [c.id for c in snapshot.claims.values() if c.status is ClaimStatus.PENDING]
+        bonds = self.deployment.parameters.challenger_bond * sum(held[id]["docket"]["lost"] for id in pending)
+        pots = sum(claim["left"] for claim in held.values())
         return stakes + fees + bonds + pots + int(view("burned"))
+
+    def by_name(self, function: str, *arguments: object) -> dict[str, Any]:
+        """What a view of the contract returns, by the names of the results and of their fields."""
+        outputs = next(e["outputs"] for e in artifact("Refute").abi if e.get("name") == function)
+        values = self.executor.view(function, *arguments)
+        return _named(outputs, [values] if len(outputs) == 1 else values)
 
     def check_conservation(self) -> None:
         """INVARIANT 9."""
@@ -224,13 +234,16 @@ class Arena:
         raise AssertionError(f"{call.function} was not refused")
 
 
-def position_of(words: Sequence[object]) -> Position:
-    """A position from a decoded event."""
-    return Position(Phase(words[0]), *words[1:])  # type: ignore[arg-type]
+def _named(fields: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
+    return {
+        f["name"]: _named(f["components"], value) if f["type"] == "tuple" else value
+        for f, value in zip(fields, values, strict=True)
+    }
 
 
-def moved_to(done: Done) -> Position:
-    return position_of(done.event("Moved").arguments["next"])
+def moved_to(position: Position, done: Done) -> Position:
+    """The position after a move that answered `position`, as its event tells it."""
+    return position_after(position, done.event("Moved").arguments)
 
 
 def refusal_of(position: Position, move: Move) -> str:

@@ -60,19 +60,12 @@ def walk_to(
         done = (arena.executor if executors else arena.challenger).transact(calls.answer(dispute, position, move))
         if content := done.event("Moved").arguments["opened"]:
             history.append(Opened(position, content))
-        position = moved_to(done)
+        position = moved_to(position, done)
     return dispute, position, history
 
 
-def dispute_fields(arena: Arena, dispute: bytes) -> dict[str, object]:
-    """The contract's view of a dispute, by name."""
-    abi = next(e for e in artifact("Refute").abi if e.get("name") == "disputeOf")
-    names = [c["name"] for c in abi["outputs"][0]["components"]]
-    return dict(zip(names, arena.executor.view("disputeOf", dispute), strict=True))
-
-
 def deadline_of(arena: Arena, dispute: bytes) -> int:
-    return int(dispute_fields(arena, dispute)["deadline"])  # type: ignore[call-overload]
+    return int(arena.by_name("disputeOf", dispute)[""]["standing"]["deadline"])
 
 
 def test_invariant_3_a_claim_ends_within_window_and_both_clocks_however_slow_both_sides_are(arena: Arena) -> None:
@@ -91,7 +84,7 @@ def test_invariant_3_a_claim_ends_within_window_and_both_clocks_however_slow_bot
         done = (arena.executor if executors else arena.challenger).transact(calls.answer(dispute, position, move))
         if content := done.event("Moved").arguments["opened"]:
             history.append(Opened(position, content))
-        position = moved_to(done)
+        position = moved_to(position, done)
     assert arena.refuses(arena.stranger, calls.finalise(claim)) == "DisputesUnresolved"
     arena.set_time(deadline_of(arena, dispute))
     arena.stranger.transact(calls.expire([dispute]))
@@ -276,8 +269,8 @@ def test_invariant_9_no_wei_appears_or_vanishes(arena: Arena) -> None:
 def _first_move(arena: Arena, claim: bytes) -> tuple[bytes, Position, object]:
     dispute = arena.executor.view("disputeId", claim, arena.challenger.address)
     commitment = encoding.layers_root(PROGRAM)
-    request = arena.executor.view("claimOf", claim)[6]
-    inputs = arena.executor.view("requestOf", request)[8]
+    request = arena.by_name("claimOf", claim)["held"]["request"]
+    inputs = arena.by_name("requestOf", request)[""]["inputs"]
     position = Position.initial(len(PROGRAM.layers), commitment, HONEST.trace.root, inputs)
     return dispute, position, Defender(HONEST).answer(position)
 

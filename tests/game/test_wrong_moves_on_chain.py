@@ -152,6 +152,6 @@ def test_wrong_moves_are_refused_by_name_at_every_level(model: Model, element: i
             break
         if content := opened_content(move):
             history.append(Opened(position, content))
-        position = moved_to(done)
+        position = moved_to(position, done)
     assert done.event("Resolved").arguments["challengerWon"]
     assert set(made) == phases

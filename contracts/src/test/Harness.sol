@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {Blake3} from "../Blake3.sol";
 import {Operators} from "../Operators.sol";
 import {Posted} from "../Posted.sol";
+import {Rows} from "../Rows.sol";
 import {Rules} from "../Rules.sol";
 import {Signatures} from "../Signatures.sol";
 import {Trees} from "../Trees.sol";
@@ -15,7 +16,7 @@ contract Harness {
     }
 
     function parent(bytes32 left, bytes32 right, bool root) external pure returns (bytes32) {
-        return root ? Blake3.rootParent(left, right) : Blake3.parent(left, right);
+        return Blake3.parent(left, right, root);
     }
 
     /// Hashes a chunk while other memory is held: the root over `items` before and after must be the same.
@@ -31,12 +32,12 @@ contract Harness {
         afterwards = Trees.fold(held);
     }
 
-    function chunkProves(bytes32 root, bytes32 value, uint256 count, uint256 index, bytes32[] calldata path)
+    function chunkProves(bytes32 root, bytes calldata chunk, uint256 count, uint256 index, bytes32[] calldata path)
         external
         pure
         returns (bool)
     {
-        return Blake3.proves(root, value, count, index, path);
+        return Blake3.proves(root, chunk, count, index, path);
     }
 
     function foldTensor(uint256 count, bytes32[] calldata nodes, bool whole) external pure returns (bytes32) {
@@ -77,6 +78,41 @@ contract Harness {
 
     function layerFault(bytes calldata record) external pure returns (bytes4 rule) {
         (,,, rule) = Rules.layerOf(record);
+    }
+
+    /// Sum, maximum, where it comes first, and largest magnitude of a row whose first element is byte `from`.
+    function row(bytes calldata data, uint256 from, int256 step, uint256 size, uint256 count)
+        external
+        pure
+        returns (int256 sum, int256 largest, uint256 first, int256 magnitude)
+    {
+        assembly ("memory-safe") {
+            from := add(from, data.offset)
+        }
+        sum = Rows.sum(from, uint256(step), size, count);
+        (largest, first) = Rows.largest(from, uint256(step), size, count);
+        magnitude = Rows.largestMagnitude(from, uint256(step), size, count);
+    }
+
+    /// Sum of products of two rows of one string of bytes; of each: first byte, step, size.
+    function products(bytes calldata data, int256[3] calldata a, int256[3] calldata b, uint256 count)
+        external
+        pure
+        returns (int256)
+    {
+        uint256 offset;
+        assembly ("memory-safe") {
+            offset := data.offset
+        }
+        return Rows.sumOfProducts(
+            offset + uint256(a[0]),
+            uint256(a[1]),
+            uint256(a[2]),
+            offset + uint256(b[0]),
+            uint256(b[1]),
+            uint256(b[2]),
+            count
+        );
     }
 
     function rescale(int256 acc, int256 m, int256 c, uint256 s, uint256 t) external pure returns (int256) {

@@ -67,7 +67,8 @@ class Member:
 
     `name` is its row in the operator table, or "planes" for the finish of a product that is already there. For
     dots and planes `a` (and `b`) list one source per term or plane. `wide` accumulates in int64. `k` is the
-    exponent of recip and rsqrt, an argument. A table's result is clamped to `limits` only if it can leave them.
+    exponent of recip and rsqrt, an argument. What a table or a gather reads is clamped to `limits` only if it can
+    leave them; `finish.lo` and `hi` then bound the index. A gather's rows are `row_stride` elements apart.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Member:
     digits: tuple[Place, ...] = ()
     weights: tuple[int, ...] = ()
     table: Place | None = None
+    row_stride: int = 0
     limits: tuple[int, int] | None = None
     k: int | None = None
 

@@ -22,13 +22,19 @@ import structlog
 _log = structlog.get_logger(__name__)
 
 
-@cache
-def _machine() -> llvm.TargetMachine:
+def _new_machine() -> llvm.TargetMachine:
+    """For this processor; a loader keeps the one it is given."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_triple(llvm.get_process_triple())
     features = llvm.get_host_cpu_features().flatten()
     return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3, jit=True)
+
+
+@cache
+def _machine() -> llvm.TargetMachine:
+    """The one that compiles."""
+    return _new_machine()
 
 
 @cache
@@ -56,8 +62,8 @@ class Engine:
     """Compiled functions of this process; they stay loaded as long as it runs."""
 
     def __init__(self) -> None:
-        _machine()
-        self._jit = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+        machine = _new_machine()
+        self._jit = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
         self._lock = threading.Lock()
         self.compiled = 0
         """Modules compiled, not found in the cache."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from prover.kernels import DotPlan, run_operator
-from prover.kernels.digits import Range, split
+from prover.kernels.digits import Range
 from prover.kernels.dot import plan as plan_dot
 from prover.kernels.fused.arena import ALIGNMENT, placed
 from prover.kernels.fused.bindings import Buffer, Pointer, Raw
@@ -19,7 +19,8 @@ from prover.kernels.fused.description import Kernel
 from prover.kernels.fused.emission import module_of
 from prover.kernels.fused.engine import engine
 from prover.kernels.fused.graph import Node, Result
-from prover.kernels.fused.planning import KernelStep, LoneStep, ProductStep, SplitStep, Step, schedule
+from prover.kernels.fused.planning import KernelStep, LoneStep, ProductStep, Step, schedule
+from prover.kernels.fused.sums import ProductPlan
 from prover.kernels.fused.threads import Launch
 from prover.kernels.selection import Selection
 from prover.kernels.views import TORCH_DTYPES, Stored
@@ -137,7 +138,9 @@ class Execution:
             for number in range(len(self.steps))
         ]
 
-    def run(self, inputs: Sequence[torch.Tensor], on_step: Callable[[int, Memory], None] | None = None) -> Memory:
+    def run(
+        self, inputs: Sequence[torch.Tensor], on_step: Callable[[int, Memory], None] | None = None
+    ) -> dict[Result, torch.Tensor]:
         """Flat tensors of all checkpoints, by the flat inputs of all queries one after another.
 
         `on_step` is called after each step with its number and what has been computed.
@@ -166,23 +169,7 @@ class Execution:
             case KernelStep():
                 return _Kernel(step, self._static, self.scratch).run
             case ProductStep(plan):
-                columns = self._static.get(plan.column_factor)
-                if plan.by_digits and columns is not None:
-                    columns = plan.weight_matrix(columns)
-                raw = self._static[Raw(plan.node.key)]
-                raw = raw.view(torch.int32 if plan.raw.bits == 32 else torch.int64)
-
-                def multiply(memory: Memory, _threads: int) -> None:
-                    held = memory[plan.column_factor] if columns is None else columns
-                    plan.run(memory[plan.row_factor], held, raw)
-
-                return multiply
-            case SplitStep(digits, count):
-
-                def divide(memory: Memory, _threads: int) -> None:
-                    memory[digits] = torch.cat(split(memory[digits.tensor], count))
-
-                return divide
+                return self._multiplier(plan)
             case LoneStep(node):
                 lone = _Lone(node, self.batch, selection)
 
@@ -190,3 +177,14 @@ class Execution:
                     memory[node.key] = lone.run([None if t is None else memory[t] for t in node.tensors])
 
                 return alone
+
+    def _multiplier(self, plan: ProductPlan) -> Callable[[Memory, int], None]:
+        static = self._static
+        raw = static[Raw(plan.node.key)].view(torch.int32 if plan.by_digits else torch.int64)
+        if not plan.by_digits:
+            return lambda memory, _: plan.run(memory[plan.row_factor], memory[plan.column_factor], raw)
+        columns = plan.weight_matrix(static[plan.column_factor])
+        if plan.row_factor in static:
+            multiply = plan.prepared(static[plan.row_factor], columns, raw)
+            return lambda _memory, _threads: multiply()
+        return lambda memory, _: plan.prepared(memory[plan.row_factor], columns, raw)()

@@ -82,8 +82,8 @@ def row_product_split(product: Product) -> tuple[bool, int] | None:
         return None
     for split, magnitude in ((False, product.a.magnitude), (True, 128)):
         fits = ((1 << 31) - 1) // max(1, magnitude * product.b.magnitude)
-        if fits >= product.k + 1 or (fits >= 64 and -(-product.k // (fits - fits % 2)) <= SLICES):
-            return split, min(fits, product.k + product.k % 2)
+        if fits >= product.k or (fits >= 64 and -(-product.k // (fits - fits % 2)) <= SLICES):
+            return split, max(2, fits if fits < product.k else product.k + product.k % 2)
     return None
 
 
@@ -92,7 +92,7 @@ def forms(node: Node) -> Iterator[Form]:
     operator = node.lean
     outer = tuple(range(len(operator.out_shape)))
     terms = tuple(range(len(outer), operator.axes))
-    if node.whole is None or node.name in ("gather", "place", "reduce_argmax"):
+    if node.whole is None or node.name in ("place", "reduce_argmax"):
         return
     sort = sort_axes(node)
     if sort is not None:

@@ -75,16 +75,22 @@ def lifted(operator: Operator, batch: int) -> Operator:
 
 
 def lean(operator: Operator) -> Operator:
-    """The operator without axes of extent 1 and without terms along which neither factor moves alone: same result."""
-    if operator.opcode in (Opcode.GATHER, Opcode.PLACE):
+    """The operator without axes of extent 1, which no stride can move along: the same result.
+
+    A reduction keeps one reduced axis.
+    """
+    if operator.opcode is Opcode.PLACE:
         return operator
     kept = [axis for axis, extent in enumerate(operator.shape) if extent > 1]
     outer = operator.axes - operator.reduced
+    if operator.opcode is Opcode.REDUCE and not any(axis >= outer for axis in kept):
+        kept.append(outer)
 
     def cut(operand: Operand) -> Operand:
         if isinstance(operand, Immediate):
             return operand
-        return replace(operand, strides=tuple(operand.strides[axis] for axis in kept if axis < len(operand.strides)))
+        along = [operand.strides[axis] for axis in kept if axis < len(operand.strides)]
+        return replace(operand, strides=(*along, *operand.strides[operator.axes :]))  # a gather's last runs over rows
 
     return replace(
         operator,

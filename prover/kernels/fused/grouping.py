@@ -90,7 +90,7 @@ class Group:
 
 def _whole_operands(draft: Draft) -> Sequence[int]:
     """Operands of which more than one row is needed."""
-    if draft.node.name == "table":
+    if draft.node.name in ("table", "gather"):
         return (1,)
     if draft.form.kind is Kind.PRODUCT:
         return (0, 1)
@@ -117,7 +117,7 @@ def in_row(draft: Draft, slot: int, producer: Draft, rows: tuple[int, ...]) -> I
     view = draft.node.view(slot)
     if not is_prefix(producer.form) or row_strides(draft, view.strides, rows) != result_row_strides(producer, rows):
         return None
-    axes = tuple(axis for axis in range(len(view.strides)) if axis not in draft.form.rows)
+    axes = tuple(axis for axis in range(min(len(view.strides), draft.node.lean.axes)) if axis not in draft.form.rows)
     strides = tuple(view.strides[axis] for axis in axes)
     spans = [stride * (draft.node.lean.shape[axis] - 1) for axis, stride in zip(axes, strides, strict=True)]
     low = view.offset + sum(min(span, 0) for span in spans)

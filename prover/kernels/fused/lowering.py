@@ -254,22 +254,28 @@ class Lowering:
         if node.name in ("dot", "mul", "min", "max", "div") and not self._is_one(draft):
             constant = isinstance(operator.operands[1], Immediate)
             b = tuple(self._source(draft, 1, where, axes, term) for term in (range(1) if constant else terms))
-        if node.name == "table":
-            table = self._outside(draft, 1, ())
-            held = node.ranges[1]
-            if operator.lo > held.lo or operator.hi < held.hi:
-                limits = (self.arguments.number(operator.lo), self.arguments.number(operator.hi))
-                member = replace(member, limits=limits)
-            member = replace(member, table=table)
+        if node.name in ("table", "gather"):
+            member = self._with_table(draft, member)
         k = self.arguments.number(operator.k) if node.name in ("recip", "rsqrt") else None
         return replace(member, a=a, b=b, k=k)
+
+    def _with_table(self, draft: Draft, member: Member) -> Member:
+        """With the table of a table look-up or a gather, and a clamp if its values need one."""
+        operator, held = draft.node.lean, draft.node.ranges[1]
+        if operator.lo > held.lo or operator.hi < held.hi:
+            member = replace(member, limits=(self.arguments.number(operator.lo), self.arguments.number(operator.hi)))
+        if draft.node.name == "table":
+            return replace(member, table=self._outside(draft, 1, ()))
+        table = self._outside(draft, 1, draft.form.inner)
+        return replace(member, table=table, row_stride=draft.node.view(1).strides[-1])
 
     def _is_one(self, draft: Draft) -> bool:
         return draft.node.name in ("dot", "mul") and draft.node.lean.operands[1] == Immediate(1)
 
     def _finish(self, draft: Draft, where: int, wide: bool) -> Finish:
         operator, node = draft.node.lean, draft.node
-        lo, hi = (0, node.view(1).numel - 1) if node.name == "table" else (operator.lo, operator.hi)
+        ends = {"table": lambda: (0, node.view(1).numel - 1), "gather": lambda: (0, operator.rows - 1)}
+        lo, hi = ends[node.name]() if node.name in ends else (operator.lo, operator.hi)
         limits = self.arguments.number(lo), self.arguments.number(hi)
         if len(operator.operands) < 4:
             return Finish(False, *limits)

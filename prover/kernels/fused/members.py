@@ -9,7 +9,7 @@ from llvmlite import ir
 
 from prover.kernels.fused import lanes as x
 from prover.kernels.fused.context import Context, Point
-from prover.kernels.fused.description import Finish, Member
+from prover.kernels.fused.description import Finish, Held, Member, Place
 from prover.kernels.fused.lanes import I32, I64, Value, lanes
 
 Combine = Callable[[ir.IRBuilder, Value, Value], Value]
@@ -48,6 +48,8 @@ def element(point: Point, member: Member) -> Value:
         return _divided(point, member)
     if member.name == "table":
         return _looked_up(point, member)
+    if member.name == "gather":
+        return _gathered(point, member)
     if member.name in ("recip", "rsqrt", "isqrt"):
         a = point.read(member.a[0])
         k = context.number(member.k) if member.k is not None else I64(0)
@@ -115,6 +117,26 @@ def _looked_up(point: Point, member: Member) -> Value:
         return b.load(x.moved(b, start, b.zext(at, I64), table.bits // 8), typ=stored, align=table.bits // 8)
 
     value = x.resized(b, x.each_lane(b, (index,), one), 32)
+    return clamped(context, value, *member.limits) if member.limits else value
+
+
+def _gathered(point: Point, member: Member) -> Value:
+    """The table at these coordinates, in row clamp(index)."""
+    context, b, table, (index,) = point.context, point.context.builder, member.table, member.a
+    assert table is not None
+    row = b.sext(clamped(context, point.read(index), member.finish.lo, member.finish.hi), lanes(I64, point.width))
+    start, stored, size = point.address(table), ir.IntType(table.bits), table.bits // 8
+    step = table.inner[-1] if table.inner else 0
+    same = not isinstance(index, Place) or not index.inner or index.inner[-1] == 0
+    if same and not (isinstance(index, Held) and index.member in context.lane_values):
+        first = row if point.width == 1 else b.extract_element(row, I32(0))
+        pointer = x.moved(b, start, b.mul(first, I64(member.row_stride)), size)
+        value = x.load(b, pointer, stored, step, point.width)
+    else:
+        lane = ir.Constant(lanes(I64, point.width), [step * n for n in range(point.width)] if point.width > 1 else 0)
+        at = b.add(b.mul(row, x.constant(row, member.row_stride)), lane)
+        value = x.each_lane(b, (at,), lambda one: b.load(x.moved(b, start, one, size), typ=stored, align=size))
+    value = x.resized(b, value, 32)
     return clamped(context, value, *member.limits) if member.limits else value
 
 

@@ -42,6 +42,8 @@ def _mapped(member: Member, change: Callable[[Place], Place]) -> Member:
         m, c = (one(s) if s is not None else None for s in (finish.m, finish.c))
         finish = replace(finish, m=m, c=c)
         member = replace(member, stores=tuple(map(change, member.stores)), digits=tuple(map(change, member.digits)))
+    if member.name == "gather" and member.table is not None:
+        member = replace(member, table=change(member.table))
     return replace(member, a=tuple(map(one, member.a)), b=tuple(map(one, member.b)), finish=finish)
 
 

@@ -12,6 +12,7 @@ from prover.kernels.fused.forms import Kind, row_factor_slots, sort_axes
 from prover.kernels.fused.graph import Node, Result, nodes_of
 from prover.kernels.fused.grouping import Draft, Group, Lone, grouped
 from prover.kernels.fused.lowering import Lowered, Lowering
+from prover.kernels.fused.splitting import splitting
 from prover.kernels.fused.sums import ProductPlan, plan_product
 from prover.kernels.selection import Selection
 from prover.program import Program, TensorRoot
@@ -41,18 +42,6 @@ class ProductStep:
 
 
 @dataclass(frozen=True)
-class SplitStep:
-    """The digits of a tensor that no kernel writes."""
-
-    digits: Digits
-    count: int
-
-    @property
-    def touched(self) -> set[Buffer]:
-        return {self.digits.tensor, self.digits}
-
-
-@dataclass(frozen=True)
 class LoneStep:
     """One operator by its torch kernel."""
 
@@ -63,7 +52,7 @@ class LoneStep:
         return {self.node.key, *(tensor for tensor in self.node.tensors if tensor is not None)}
 
 
-Step = KernelStep | ProductStep | SplitStep | LoneStep
+Step = KernelStep | ProductStep | LoneStep
 
 
 @dataclass(frozen=True)
@@ -106,7 +95,8 @@ def schedule(
                 plan = planned[draft.node.key]
                 factor = plan.row_factor
                 if isinstance(factor, Digits) and factor not in ready:
-                    steps.append(SplitStep(factor, digits[factor]))
+                    view = plan.row_view
+                    steps.append(KernelStep(splitting(factor, digits[factor], view.dtype, view.numel), ("digits",)))
                     ready.add(factor)
                 steps.append(ProductStep(plan))
         steps.append(_kernel(group, stored, digits, planned))
@@ -156,18 +146,19 @@ def _lifetimes(
     planned: Mapping[Result, ProductPlan],
 ) -> tuple[dict[Buffer, Span], dict[Buffer, int]]:
     """Spans of the buffers that kernels and products write, checkpoints apart; and the last step of every buffer."""
-    elements = {node.key: node.lean.numel for node in nodes}
+    elements: dict[Buffer, int] = {}
+    for node in nodes:
+        elements |= {t: node.view(slot).numel for slot, t in enumerate(node.tensors) if t is not None}
     sizes: dict[Buffer, int] = {node.key: node.lean.nbytes for node in nodes}
     sizes |= {Raw(key): plan.raw.elements * plan.raw.bits // 8 for key, plan in planned.items()}
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
-    alone: set[Buffer] = {step.node.key for step in steps if isinstance(step, LoneStep)}
-    alone |= {step.digits for step in steps if isinstance(step, SplitStep)}
+    alone = {step.node.key for step in steps if isinstance(step, LoneStep)}
     for number, step in enumerate(steps):
         for buffer in step.touched:
             first.setdefault(buffer, number)
             last[buffer] = number
-            if isinstance(buffer, Digits) and isinstance(buffer.tensor, Result):
+            if isinstance(buffer, Digits):
                 sizes[buffer] = elements[buffer.tensor] * digits[buffer]
     spans = {
         buffer: Span(sizes[buffer], first[buffer], last[buffer])

@@ -7,6 +7,7 @@ sums of digits in int32; the kernel combines them. Other backends give the int64
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,7 @@ from prover.kernels.fused.forms import Sorted, row_factor_slots, sort_axes
 from prover.kernels.fused.graph import Node
 from prover.kernels.matmul import MAX_PASSES, Backend, Int8
 from prover.kernels.selection import Selection
-from prover.program import DType, WeightRef
+from prover.program import DType, View, WeightRef
 from prover.views import contiguous
 
 
@@ -46,12 +47,16 @@ class ProductPlan:
     by_digits: bool
 
     @property
+    def row_view(self) -> View:
+        """The operand that gives the rows."""
+        return self.node.view(row_factor_slots(self.sort)[0])
+
+    @property
     def row_factor(self) -> Buffer:
         """The buffer from which the rows' factor is read."""
-        slot = row_factor_slots(self.sort)[0]
-        tensor = self.node.tensors[slot]
+        tensor = self.node.tensors[row_factor_slots(self.sort)[0]]
         assert tensor is not None
-        plain = not self.by_digits or self.node.view(slot).dtype is DType.I8
+        plain = not self.by_digits or self.row_view.dtype is DType.I8
         return tensor if plain else Digits(tensor)
 
     @property
@@ -96,24 +101,31 @@ class ProductPlan:
         axes = self.sort.columns if which else self.sort.rows
         return factor(self.node.lean, held, slots[which], (*self.sort.batch, *axes))
 
-    def run(self, rows: torch.Tensor, columns: torch.Tensor, raw: torch.Tensor) -> None:
-        """Write the sums; `rows` as stored or as digits [digits, elements], `columns` as stored or prepared."""
-        product = self.sort.product
-        if not self.by_digits:
-            a = self._factor(0, rows).reshape(product.batch, product.m, product.k)
-            b = self._factor(1, columns).reshape(product.batch, product.n, product.k)
-            raw.view(product.batch, product.m, product.n).copy_(self.backend.multiply(a, b, product))
-            return
+    def prepared(self, digits: torch.Tensor, columns: torch.Tensor, raw: torch.Tensor) -> Callable[[], None]:
+        """The product of digits [digits, elements] that always lie here with a weight matrix, into i32 sums."""
         assert isinstance(self.backend, Int8)
-        digits = rows.view(product.a.digits, -1)
-        factors = [self._factor(0, digit).reshape(product.m, product.k) for digit in digits]
+        product, multiply = self.sort.product, self.backend.multiplier
+        planes = digits.view(product.a.digits, -1)
         out = raw.view(product.a.digits * product.m, -1)
-        whole = digits[0].numel() == product.m * product.k and factors[0].is_contiguous()
-        if whole and factors[0].data_ptr() == digits.data_ptr():
-            self.backend.write(digits.view(-1, product.k), columns, out)
-            return
-        for number, one in enumerate(factors):
-            self.backend.write(one, columns, out[number * product.m : (number + 1) * product.m])
+        first = self._factor(0, planes[0])
+        if planes.shape[1] == product.m * product.k and first.is_contiguous():
+            return multiply(planes.view(-1, product.k), columns, out)
+        return lambda: self._by_digit(planes, columns, out)
+
+    def _by_digit(self, planes: torch.Tensor, columns: torch.Tensor, out: torch.Tensor) -> None:
+        """One product per digit, for a factor whose rows do not lie one after another."""
+        assert isinstance(self.backend, Int8)
+        product = self.sort.product
+        for number, plane in enumerate(planes):
+            rows = self._factor(0, plane).reshape(product.m, product.k)
+            self.backend.multiplier(rows, columns, out[number * product.m : (number + 1) * product.m])()
+
+    def run(self, rows: torch.Tensor, columns: torch.Tensor, raw: torch.Tensor) -> None:
+        """Write int64 sums, by any backend, from factors as they are stored."""
+        product = self.sort.product
+        a = self._factor(0, rows).reshape(product.batch, product.m, product.k)
+        b = self._factor(1, columns).reshape(product.batch, product.n, product.k)
+        raw.view(product.batch, product.m, product.n).copy_(self.backend.multiply(a, b, product))
 
 
 def plan_product(node: Node, selection: Selection) -> ProductPlan:

@@ -1,0 +1,144 @@
+"""Where a watcher judges claims: verdicts and challengers, computed in the background and kept while needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from structlog.typing import FilteringBoundLogger
+
+from contracts.agent import Jobs, hexed
+from contracts.shelf import CannotRun, Shelf, Sturdy
+from contracts.snapshot import ClaimStatus, Snapshot
+from prover import encoding
+from prover.errors import CorruptModel
+from prover.game.moves import Move
+from prover.game.openings import Opened
+from prover.game.players import Challenger
+from prover.game.position import Position
+from prover.game.simulator import Picks
+from prover.trace import Execution
+from watcher.actions import Check
+from watcher.decide import Held
+from watcher.verdict import Judge, Refuted, Unknown, Verdict
+
+Challenge = Callable[[Execution], Picks]
+"""Makes the challenger of an execution. Adversaries are honest watchers with another one of these."""
+
+REST = 30
+"""Seconds of chain time before a claim that the machine could not judge is tried again; doubled each time."""
+LONGEST_REST = 600
+
+
+@dataclass(frozen=True)
+class _Judged:
+    verdict: Verdict
+    seconds: float
+
+
+class SturdyChallenger:
+    """A challenger that may find this machine short of something in the middle of a dispute."""
+
+    def __init__(self, challenger: Picks, model: bytes) -> None:
+        self._challenger = challenger
+        self._sturdy = Sturdy(model)
+
+    def reply(self, position: Position, history: Sequence[Opened]) -> Move | None:
+        """The pick or step; CannotRun if it cannot be made now."""
+        return self._sturdy.ask(lambda: self._challenger.reply(position, history))
+
+
+class Bench:
+    """The watcher's verdicts; the arguments are those of `WatcherService`."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        judge: Judge,
+        log: FilteringBoundLogger,
+        inline: bool,
+        challenge: Challenge = Challenger,
+    ) -> None:
+        self.jobs: Jobs[bytes, _Judged] = Jobs(inline=inline)
+        self.seconds: dict[bytes, float] = {}
+        """What the last judgement took, by model."""
+        self._shelf = shelf
+        self._judge = judge
+        self._challenge = challenge
+        self._log = log
+        self._verdicts: dict[bytes, Verdict] = {}
+        self._challengers: dict[bytes, Picks] = {}
+        self._failures: dict[bytes, int] = {}
+        self._rests: dict[bytes, int] = {}
+
+    def held(self, snapshot: Snapshot, staked: bool) -> Held:
+        """What a decision is made from."""
+        unknown = {c: v for c, v in self._verdicts.items() if isinstance(v, Unknown) and c in snapshot.claims}
+        retry = frozenset(
+            claim
+            for claim, verdict in unknown.items()
+            if (verdict.model_missing and self._shelf.holds(_model_of(claim, snapshot)))
+            or (verdict.later and snapshot.timestamp >= self._rests.get(claim, 0))
+        )
+        return Held(self._verdicts, self._challengers, retry, staked)
+
+    def start(self, check: Check, snapshot: Snapshot) -> bool:
+        """Begin to judge a claim; whether that was not under way."""
+        return self.jobs.start(check.claim, lambda: self._judged(check.claim, snapshot), urgent=check.urgent)
+
+    def refutation(self, claim: bytes) -> Execution:
+        """The execution that a claim was refuted with."""
+        verdict = self._verdicts[claim]
+        assert isinstance(verdict, Refuted)
+        return verdict.execution
+
+    def collect(self, snapshot: Snapshot) -> bool:
+        """Take over verdicts; whether there was any."""
+        finished = self.jobs.collect()
+        for claim, judged in finished:
+            if claim in snapshot.claims:
+                self.seconds[_model_of(claim, snapshot)] = judged.seconds
+            self._take(claim, judged, snapshot.timestamp)
+        return bool(finished)
+
+    def _take(self, claim: bytes, judged: _Judged, now: int) -> None:
+        verdict, before = judged.verdict, self._verdicts.get(claim)
+        log = self._log.bind(claim=hexed(claim), seconds=round(judged.seconds, 3))
+        self._verdicts[claim] = verdict
+        if isinstance(verdict, Refuted):
+            model = encoding.model_id(verdict.execution.program)
+            self._challengers[claim] = SturdyChallenger(self._challenge(verdict.execution), bytes(model))
+            log.warning("claim_refuted", trace_root=hexed(verdict.execution.trace.root), seam=verdict.seam)
+        elif isinstance(verdict, Unknown):
+            if verdict.later:
+                times = self._failures[claim] = self._failures.get(claim, 0) + 1
+                self._rests[claim] = now + min(REST * 2 ** (times - 1), LONGEST_REST)
+            if verdict != before:
+                log.warning("claim_unknown", reason=verdict.reason)
+        else:
+            log.info("claim_agrees")
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """Let go of what nobody needs: a claim that the chain went back behind is judged again should it return."""
+        pending = {c.id for c in snapshot.claims.values() if c.status is ClaimStatus.PENDING}
+        for kept in (self._challengers, self._failures, self._rests):
+            for claim in [c for c in kept if c not in pending]:
+                del kept[claim]
+        for claim in [c for c, v in self._verdicts.items() if isinstance(v, Refuted) and c not in pending]:
+            del self._verdicts[claim]
+
+    def _judged(self, claim: bytes, snapshot: Snapshot) -> _Judged:
+        view, begun = snapshot.claims[claim], time.monotonic()
+        try:
+            model = self._shelf.get(_model_of(claim, snapshot))
+        except CorruptModel as error:
+            return _Judged(Unknown(str(error), model_missing=True), time.monotonic() - begun)
+        except CannotRun as error:
+            return _Judged(Unknown(str(error), later=True), time.monotonic() - begun)
+        verdict = self._judge(view, snapshot.requests[view.request], model)
+        return _Judged(verdict, time.monotonic() - begun)
+
+
+def _model_of(claim: bytes, snapshot: Snapshot) -> bytes:
+    return snapshot.requests[snapshot.claims[claim].request].model
