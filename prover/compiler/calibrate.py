@@ -15,6 +15,9 @@ from prover.errors import UnsupportedModule
 MOST_MOMENTS = 1 << 14
 """Width up to which second moments are kept (1 GiB); the weights of wider layers are rounded to nearest."""
 
+OUTLIER_LENGTH = 4.0
+"""Rows longer than this many times the median one count in the second moments as if they were just so long."""
+
 LINEAR = {"aten.addmm": "mat1", "aten.mm": "self"}
 """Operators with a constant matrix [K, O], and their argument that is multiplied by it."""
 
@@ -32,7 +35,11 @@ class Rows:
 
     def add(self, rows: torch.Tensor) -> None:
         magnitudes = rows.abs()
-        self.moments.addmm_(rows.T, rows)
+        lengths = rows.norm(dim=1)
+        # One outlier token must not decide alone how the weights are rounded for all others.
+        weights = (OUTLIER_LENGTH * lengths.median() / lengths.clamp(min=1e-30)).clamp(max=1.0)
+        weighted = rows * weights[:, None]
+        self.moments.addmm_(weighted.T, weighted)
         self.channels = torch.maximum(self.channels, magnitudes.amax(0))
         self.peaks.append(magnitudes.amax(1))
         self.count += len(rows)

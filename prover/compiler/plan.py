@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from prover.compiler.calibrate import LINEAR, Statistics, row_source
+from prover.compiler.functions import FUNCTION
 from prover.compiler.graph import Graph, Node, Ref
 from prover.compiler.patterns import NORM, SOFTMAX
 from prover.compiler.rounding import SMOOTHING, IntegerRows, round_rows, smoothing_factors
@@ -30,6 +31,9 @@ WIDE_LIMIT = (1 << 24) - 1
 SCORE_CONTENT = 16_000
 LEAST_SCORE_RANGE = 16.0
 """Logits below the largest at which a hidden score must lie: exp(-16) is nothing in 15 bits."""
+
+UNEVEN_ROWS = 16.0
+"""A row this many times larger than the median one would cost the others four of their sixteen bits."""
 
 MOVES = frozenset(
     {
@@ -68,6 +72,8 @@ class Plan:
     """Per channel of a norm's result, what it is divided by for the linear layers that read it."""
     rows: dict[str, IntegerRows] = field(default_factory=dict)
     """The i8 rows [O, K] of each linear layer."""
+    by_row: frozenset[str] = frozenset()
+    """Inputs of linear layers that are brought to a scale of their own in each row."""
 
     def of(self, graph: Graph) -> Plan:
         """The same decisions for the same module at another shape: only what its masks hide differs."""
@@ -85,6 +91,7 @@ def plan(graph: Graph, seen: Statistics) -> Plan:
         else:
             made.forms[name] = Form(DType.I16, seen.magnitude(name) * HEADROOM / LIMIT, -LIMIT, LIMIT)
     _plan_scores(graph, seen, made)
+    _plan_rows(graph, seen, made)
     _plan_weights(graph, seen, made)
     return made
 
@@ -198,6 +205,42 @@ def _plan_scores(graph: Graph, seen: Statistics, made: Plan) -> None:
         scale = max(reach, LEAST_SCORE_RANGE / SCORE_CONTENT / score.factor)
         made.forms[score.name] = Form(DType.I16, scale, DType.I16.lo, LIMIT)
         made.visible[score.name] = score.visible
+
+
+# Scales by row
+
+
+def _plan_rows(graph: Graph, seen: Statistics, made: Plan) -> None:
+    """Inputs of linear layers of which some rows are far larger than most: they, and what is multiplied to make them,
+    are held wide, and each row is brought to i16 by its own largest magnitude."""
+    found = set()
+    for source, rows in seen.rows.items():
+        node = graph.by_name.get(source)
+        peaks = rows.row_peaks
+        uneven = float(peaks.max()) > UNEVEN_ROWS * float(peaks.median())
+        if node is None or node.op not in ("aten.mul", FUNCTION) or not uneven:
+            continue
+        if not all(reader.op in LINEAR for reader in readers(graph, source)):
+            continue
+        found.add(source)
+        for name in (source, *(ref for ref in node.refs if node.op == "aten.mul")):
+            if name == source or (_is_linear_or_function(graph, name) and len(list(readers(graph, name))) == 1):
+                _widen(graph, seen, made, name)
+    made.by_row = frozenset(found)
+
+
+def _is_linear_or_function(graph: Graph, name: str) -> bool:
+    while (view := graph.producer(Ref(name), "aten.view")) is not None:
+        name = view.arguments["self"].name
+    return graph.producer(Ref(name), FUNCTION, *LINEAR) is not None
+
+
+def _widen(graph: Graph, seen: Statistics, made: Plan, name: str) -> None:
+    form = Form(DType.I32, seen.magnitude(name) * HEADROOM / WIDE_CONTENT, -WIDE_LIMIT, WIDE_LIMIT)
+    made.forms[name] = form
+    while (view := graph.producer(Ref(name), "aten.view")) is not None:
+        name = view.arguments["self"].name
+        made.forms[name] = form
 
 
 # Weights
