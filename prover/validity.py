@@ -39,7 +39,7 @@ from prover.program import (
     WeightRef,
 )
 from prover.trace import NUMPY_DTYPES, Array, array_root
-from prover.views import MAX_STEP_TERMS, bounds
+from prover.views import MAX_STEP_RUNS, MAX_STEP_TERMS, bounds, innermost
 
 WeightForms = Mapping[TensorRoot, tuple[DType, int]]
 """dtype and number of elements of each weight."""
@@ -366,8 +366,16 @@ def dearest_move(program: Program, layer: int, operator: Operator) -> tuple[int,
         payload += 32 * 10 + CHUNK + 32 * (depth + above) + listed
         nodes, chunks = nodes + depth, chunks + 1
     terms = min(operator.terms, MAX_STEP_TERMS)
-    gas = 100_000 + 16 * payload + 6_000 * (16 * chunks + nodes) + 500 * terms
+    gas = 100_000 + 16 * payload + 6_000 * (16 * chunks + nodes) + 500 * terms + 4_000 * _runs(operator)
     return payload, gas
+
+
+def _runs(operator: Operator) -> int:
+    """Runs of the innermost reduced axis that a step over dot or reduce walks, in a and b together."""
+    if operator.opcode not in (Opcode.DOT, Opcode.REDUCE):
+        return 0
+    walked = sum(isinstance(operand, View) for operand in operator.operands[:2])
+    return walked * (min(MAX_STEP_RUNS, -(-operator.terms // innermost(operator))) + 1)
 
 
 def _check_dearest_move(program: Program, layer: int, operator: Operator) -> None:

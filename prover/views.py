@@ -9,6 +9,8 @@ from prover.program import Opcode, Operator, View
 CHUNK = 1024
 """Bytes of a tensor that are opened at once."""
 MAX_STEP_TERMS = 1024
+MAX_STEP_RUNS = 64
+"""Runs of the innermost reduced axis that a step walks: each costs the chain as much as a hundred terms."""
 MAX_SUBRANGES = 128
 
 
@@ -67,11 +69,16 @@ def term_bounds(operator: Operator, view: View, element: int, start: int, count:
     return low, high
 
 
+def innermost(operator: Operator) -> int:
+    """Extent of the innermost reduced axis, 1 if there is none."""
+    return operator.term_shape[-1] if operator.reduced else 1
+
+
 def is_wide(operator: Operator, element: int, start: int, count: int) -> bool:
     """Whether a range of terms must be narrowed before the step can open its operands."""
     if operator.opcode not in (Opcode.DOT, Opcode.REDUCE):
         return False
-    if count > MAX_STEP_TERMS:
+    if count > MAX_STEP_TERMS or count > MAX_STEP_RUNS * innermost(operator):
         return True
     for operand in operator.operands[:2]:
         if isinstance(operand, View):

@@ -19,6 +19,7 @@ library Views {
 
     uint256 private constant CHUNK = 1024;
     uint256 private constant MAX_STEP_TERMS = 1024;
+    uint256 private constant MAX_STEP_RUNS = 64;
     uint256 private constant MAX_SUBRANGES = 128;
 
     /// Row-major coordinates of `index` in shape[from..to].
@@ -158,6 +159,8 @@ library Views {
         unchecked {
             if (!op.hasTerms()) return false;
             if (count > MAX_STEP_TERMS) return true;
+            uint256 innermost = op.reduced == 0 ? 1 : op.shape[op.shape.length - 1];
+            if (count > MAX_STEP_RUNS * innermost) return true;
             for (uint256 slot = 0; slot < 2 && slot < op.operands.length; ++slot) {
                 Operand memory view_ = op.operands[slot];
                 if (view_.source == IMMEDIATE) continue;
