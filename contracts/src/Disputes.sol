@@ -44,7 +44,7 @@ struct Dispute {
 
 /// Disputes: how they begin, their clocks, and how they end (protocol, sections 7 to 9). The moves: `Moves.sol`.
 abstract contract Disputes is Claims {
-    uint256 internal constant CHALLENGE_UNITS = 150_000;
+    uint256 internal constant CHALLENGE_UNITS = 160_000;
 
     mapping(bytes32 => Dispute) internal _disputes;
 

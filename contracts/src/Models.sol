@@ -54,8 +54,10 @@ abstract contract Models is Errors, Events {
     /// The interface of a registered model.
     function _interface(bytes32 model, bytes calldata interface_) internal view returns (Interface memory declared) {
         Model storage known = _models[model];
-        if (!known.registered) revert UnknownModel(model);
-        if (keccak256(interface_) != known.interfaceHash) revert InterfaceNotOfModel();
+        if (keccak256(interface_) != known.interfaceHash) {
+            if (known.registered) revert InterfaceNotOfModel();
+            revert UnknownModel(model);
+        }
         (declared,) = Interfaces.decode(interface_);
     }
 

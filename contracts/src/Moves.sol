@@ -13,8 +13,8 @@ import {Seam, Walk} from "./Walk.sol";
 /// the stateless `Walk` and `Referee`, which have a function of the same signature for each and are handed the
 /// calldata as it came.
 abstract contract Moves is Disputes {
-    uint256 private constant NODE_PICK_UNITS = 60_000;
-    uint256 private constant PICK_UNITS = 100_000;
+    uint256 private constant NODE_PICK_UNITS = 65_000;
+    uint256 private constant PICK_UNITS = 95_000;
     uint256 private constant PROOF_UNITS = 400_000;
 
     Walk public immutable walk;

@@ -214,16 +214,6 @@ library Records {
         }
     }
 
-    /// The extents those strides run over.
-    function extentsOf(Operator memory op, uint256 slot) internal pure returns (uint256[] memory extents) {
-        unchecked {
-            uint256 count = stridesOf(op, slot);
-            extents = new uint256[](count);
-            uint256[] memory from = op.opcode == PLACE && slot == 0 ? op.box : op.shape;
-            for (uint256 i = 0; i < count; ++i) extents[i] = i < from.length ? from[i] : op.rows;
-        }
-    }
-
     /// Elements of the output.
     function numel(Operator memory op) internal pure returns (uint256) {
         return product(op.shape, 0, op.shape.length - op.reduced);

@@ -93,7 +93,7 @@ library Rules {
                 if (operand.numel > MAX_TABLE) return RecordErrors.TableTooLarge.selector;
                 if (operand.offset != 0) return RecordErrors.ViewOutsideTensor.selector;
             }
-            (int256 low, int256 high) = Views.bounds(operand, op.extentsOf(slot));
+            (int256 low, int256 high) = Views.bounds(op, slot);
             if (low < 0 || high >= int256(operand.numel)) return RecordErrors.ViewOutsideTensor.selector;
             return 0;
         }

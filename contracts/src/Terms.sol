@@ -37,14 +37,23 @@ library Terms {
         pure
         returns (int256 value, uint256 index)
     {
+        uint256 size = entrySize(op);
+        uint256 place;
+        assembly ("memory-safe") {
+            place := values.offset
+        }
         unchecked {
-            uint256 count = values.length / entrySize(op);
-            (value, index) = entry(op, values, 0);
-            for (uint256 i = 1; i < count; ++i) {
-                (int256 next, uint256 from) = entry(op, values, i);
-                if (op.opcode == DOT) value += next;
-                else if (next > value) (value, index) = (next, from);
+            uint256 end = place + values.length;
+            if (op.opcode == DOT) {
+                for (; place < end; place += size) value += int256(Readers.load(place)) >> 192;
+                return (value, 0);
             }
+            value = type(int256).min;
+            for (; place < end; place += size) {
+                int256 next = int256(Readers.load(place)) >> 192;
+                if (next > value) (value, index) = (next, Readers.load(place + 8) >> 192);
+            }
+            if (size == 8) index = 0;
         }
     }
 }

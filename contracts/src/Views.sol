@@ -105,12 +105,16 @@ library Views {
         }
     }
 
-    /// Lowest and highest address over all coordinates within `extents`, each at least 1.
-    function bounds(Operand memory view_, uint256[] memory extents) internal pure returns (int256 low, int256 high) {
+    /// Lowest and highest address of operand `slot` over all coordinates of section 3.3.
+    function bounds(Operator memory op, uint256 slot) internal pure returns (int256 low, int256 high) {
         unchecked {
+            Operand memory view_ = op.operands[slot];
+            int256[] memory strides = view_.strides;
+            uint256[] memory extents = op.opcode == PLACE && slot == 0 ? op.box : op.shape;
             low = high = view_.offset;
-            for (uint256 i = 0; i < extents.length; ++i) {
-                int256 span = view_.strides[i] * int256(extents[i] - 1);
+            for (uint256 i = 0; i < strides.length; ++i) {
+                // the last stride of gather's table runs over its rows
+                int256 span = strides[i] * int256((i < extents.length ? extents[i] : op.rows) - 1);
                 if (span < 0) low += span;
                 else high += span;
             }
@@ -136,24 +140,6 @@ library Views {
         }
     }
 
-    /// Lowest and highest address of a of dot or reduce, or b of dot, over the box of a range of terms.
-    function termBounds(Operator memory op, Operand memory view_, uint256 element, uint256 start, uint256 count)
-        internal
-        pure
-        returns (int256 low, int256 high)
-    {
-        unchecked {
-            low = high = addressOf(view_, outputCoordinates(op, element));
-            (uint256[] memory first, uint256[] memory last) = box(op, start, count);
-            for (uint256 i = 0; i < first.length; ++i) {
-                int256 stride = view_.strides[op.shape.length - op.reduced + i];
-                int256 span = stride * int256(last[i] - first[i]);
-                low += stride * int256(first[i]) + (span < 0 ? span : int256(0));
-                high += stride * int256(first[i]) + (span < 0 ? int256(0) : span);
-            }
-        }
-    }
-
     /// Whether a range of terms must be narrowed before the step can open its operands.
     function isWide(Operator memory op, uint256 element, uint256 start, uint256 count) internal pure returns (bool) {
         unchecked {
@@ -161,13 +147,35 @@ library Views {
             if (count > MAX_STEP_TERMS) return true;
             uint256 innermost = op.reduced == 0 ? 1 : op.shape[op.shape.length - 1];
             if (count > MAX_STEP_RUNS * innermost) return true;
+            uint256[] memory out = outputCoordinates(op, element);
+            (uint256[] memory first, uint256[] memory last) = box(op, start, count);
             for (uint256 slot = 0; slot < 2 && slot < op.operands.length; ++slot) {
                 Operand memory view_ = op.operands[slot];
                 if (view_.source == IMMEDIATE) continue;
-                (int256 low, int256 high) = termBounds(op, view_, element, start, count);
+                (int256 low, int256 high) = _boxBounds(view_, out, first, last);
                 if (chunkOf(view_, low) != chunkOf(view_, high)) return true;
             }
             return false;
+        }
+    }
+
+    /// Lowest and highest address of a view at output coordinates `out`, over the box `first` to `last` of terms.
+    function _boxBounds(
+        Operand memory view_,
+        uint256[] memory out,
+        uint256[] memory first,
+        uint256[] memory last
+    ) private pure returns (int256 low, int256 high) {
+        unchecked {
+            low = addressOf(view_, out);
+            uint256 outer = out.length;
+            for (uint256 i = 0; i < first.length; ++i) low += view_.strides[outer + i] * int256(first[i]);
+            high = low;
+            for (uint256 i = 0; i < first.length; ++i) {
+                int256 span = view_.strides[outer + i] * int256(last[i] - first[i]);
+                if (span < 0) low += span;
+                else high += span;
+            }
         }
     }
 
