@@ -111,7 +111,7 @@ def register(
 
 @app.command()
 def demo(directory: DirectoryOption = Path("build")) -> None:
-    """Play the whole story over a real chain: honest answers, five lies caught, one mistaken challenger."""
+    """Play the whole story over a real chain: honest answers, liars caught, one mistaken challenger."""
     from deploy.demo import run
 
     run(directory)

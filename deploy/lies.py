@@ -11,7 +11,8 @@ from prover.errors import RefuteError
 from prover.game.adversaries import Fault, LyingDefender, ReplacedOutput, SilentDefender
 from prover.game.players import Defender
 from prover.model_folder import Model
-from prover.program import Opcode, Operator, Program, TensorRoot
+from prover.operators import row_of
+from prover.program import Opcode, Operator, Program, ResultRef, TensorRoot, View
 from prover.runtime import Runtime
 from prover.trace import Array, Execution, Trace
 from prover.views import is_wide
@@ -61,6 +62,10 @@ class Substituted:
         return self.other.results(layer)
 
 
+SCORE_FAULT = 4_096
+"""How far off the score is: enough that softmax cannot round it away."""
+
+
 def _has_wide_sum(operator: Operator) -> bool:
     return operator.opcode is Opcode.DOT and is_wide(operator, 0, 0, operator.terms)
 
@@ -72,6 +77,25 @@ def changed_activation(model: Model, inputs: Sequence[Array]) -> Execution:
     operator = model.program.layers[layer].outputs[-1]
     element = model.program.operator(layer, operator).numel // 2
     return FaultyRuntime(model.program, model.weights, Fault(layer, operator, element)).run(inputs)
+
+
+def changed_score(model: Model, inputs: Sequence[Array]) -> Execution:
+    """One attention score of a middle block, of two tokens at the start, is far off; what follows is consistent."""
+    scores = [
+        (number, operand.source.operator)
+        for number, layer in enumerate(model.program.layers)
+        for largest in layer.operators
+        if row_of(largest).name == "reduce_max"
+        and isinstance(operand := largest.operands[0], View)
+        and isinstance(operand.source, ResultRef)
+        and layer.operators[operand.source.operator].opcode is Opcode.DOT
+    ]
+    if not scores:
+        raise RefuteError("the lie 'attention' needs a model with attention, such as minilm-32")
+    layer, operator = scores[len(scores) // 2]
+    heads, tokens, _ = model.program.operator(layer, operator).out_shape
+    element = heads // 2 * tokens * tokens + 1
+    return FaultyRuntime(model.program, model.weights, Fault(layer, operator, element, SCORE_FAULT)).run(inputs)
 
 
 def replaced_output(model: Model, inputs: Sequence[Array]) -> Execution:
@@ -100,7 +124,7 @@ def smaller_model(smaller: Model) -> Run:
     return run
 
 
-LIES = ("activation", "output", "smaller", "silence", "sums")
+LIES = ("activation", "output", "smaller", "silence", "sums", "attention")
 
 
 def lie(name: str, smaller: Model | None) -> tuple[Run, Defend]:
@@ -118,4 +142,6 @@ def lie(name: str, smaller: Model | None) -> tuple[Run, Defend]:
             return changed_activation, SilentDefender
         case "sums":
             return lying_sum, LyingDefender
+        case "attention":
+            return changed_score, LyingDefender
     raise RefuteError(f"{name!r} is no lie this executor tells; choose one of {', '.join(LIES)}")

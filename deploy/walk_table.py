@@ -43,6 +43,11 @@ class WalkTable:
         """Gas of the step; 0 if the dispute ended otherwise."""
         return next((row.gas for row in self.rows if row.level == "step"), 0)
 
+    @property
+    def levels(self) -> list[str]:
+        """The levels it went through, each once, in order."""
+        return list(dict.fromkeys(row.level for row in self.rows))
+
     def render(self, title: str) -> Table:
         table = Table("level", "who", "what", title=title, title_justify="left")
         table.add_column("gas", justify="right")
