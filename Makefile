@@ -6,7 +6,7 @@ SOLC_VERSION := 0.8.37
 INSTALLED := $(VENV)/.installed
 SOLC := build/node/node_modules/solc/package.json
 
-.PHONY: demo test check format contracts clean
+.PHONY: demo test check bench format contracts clean
 
 demo: $(INSTALLED)
 	$(BIN)/refute demo
@@ -20,6 +20,10 @@ check: $(INSTALLED) solc-if-possible
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m contracts.compile --check
+
+# Speed and quality against float; a few minutes on a quiet machine.
+bench: $(INSTALLED)
+	$(BIN)/python -m prover.benchmarks.bench
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
