@@ -112,14 +112,14 @@ def _scalars(rng: random.Random) -> Iterator[Vector]:
         s, t = rng.choice([0, 1, 62, rng.randint(0, 62)]), rng.choice([0, 62, rng.randint(0, 62)])
         half = 1 << (s - 1) if s else 0
         given = {"a": str(a), "b": str(b), "c": str(c), "m": str(m), "s": str(s), "t": str(t)}
-        yield {"function": "rescale", **given, "value": str((a * m + (c << t) + half) >> s)}
+        yield {"name": "rescale", **given, "value": str((a * m + (c << t) + half) >> s)}
         n, d = a * m + (c << t), max(b, 1)
-        yield {"function": "divide", **given, "value": str((2 * n + d) // (2 * d))}
+        yield {"name": "divide", **given, "value": str((2 * n + d) // (2 * d))}
         x, zeros = max(b, 1), dict.fromkeys("abcmst", "0")
-        yield {"function": "recip", **zeros, "a": str(b), "s": str(s), "value": str(((1 << s) + x // 2) // x)}
+        yield {"name": "recip", **zeros, "a": str(b), "s": str(s), "value": str(((1 << s) + x // 2) // x)}
         root = math.isqrt((1 << s // 2 * 2) // x)
-        yield {"function": "rsqrt", **zeros, "a": str(b), "s": str(s // 2), "value": str(root)}
-        yield {"function": "isqrt", **zeros, "a": str(a), "value": str(math.isqrt(max(a, 0)))}
+        yield {"name": "rsqrt", **zeros, "a": str(b), "s": str(s // 2), "value": str(root)}
+        yield {"name": "isqrt", **zeros, "a": str(a), "value": str(math.isqrt(max(a, 0)))}
 
 
 def steps() -> list[Vector]:
