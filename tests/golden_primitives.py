@@ -138,7 +138,7 @@ def steps() -> list[Vector]:
                 {
                     "call": hexed(encoded),
                     "index": str(position.index),
-                    "operator": name,
+                    "name": name,
                     "value": str(position.value),
                 }
             )
