@@ -21,7 +21,7 @@ struct Played {
 contract Handler is Stage {
     uint256 private constant ACTORS = 5;
     /// Requests of one run.
-    uint256 private constant MOST = 40;
+    uint256 private constant MOST = 60;
     bytes4 private constant PANIC = 0x4e487b71;
     /// Owns stake and does nothing.
     address public constant BYSTANDER = address(0xB5);
@@ -64,6 +64,14 @@ contract Handler is Stage {
         vm.warp(block.timestamp + bounded(seconds_ / 8, 1, most));
     }
 
+    /// To the last second in which the side to move may, or to the first in which it may not.
+    function waitForDeadline(uint256 which, bool pass) external {
+        if (disputes.length == 0) return;
+        uint256 deadline = refute.disputeOf(_active(which)).standing.deadline;
+        uint256 time = pass ? deadline : deadline - 1;
+        if (time > block.timestamp) vm.warp(time);
+    }
+
     function changeBaseFee(uint256 price) external {
         vm.fee(bounded(price, 0, 300 gwei));
     }
@@ -76,7 +84,10 @@ contract Handler is Stage {
         _act("deposit", actor(who), abi.encodeCall(refute.deposit, ()), amount);
     }
 
+    /// Mostly by an account none of whose stake is leaving yet: what is leaving waits again.
     function startWithdrawal(uint256 who, uint256 amount) external {
+        (,, uint256 leaving,) = refute.accountOf(actor(who));
+        if (leaving > 0 && amount % 8 > 0) return;
         bytes memory call_ = abi.encodeCall(refute.startWithdrawal, (bounded(amount, 0, 40 ether)));
         _act("startWithdrawal", actor(who), call_, 0);
     }
@@ -151,7 +162,7 @@ contract Handler is Stage {
     /// The next moves of a dispute, each by the side to move or now and then by another account.
     function move(uint256 who, uint256 which, uint256 moves) external {
         if (disputes.length == 0) return;
-        bytes32 id = _pick(disputes, which);
+        bytes32 id = _active(which);
         for (uint256 i = 0; i <= moves % 10 && _move(who >> i, id); ++i) {}
     }
 
@@ -185,13 +196,13 @@ contract Handler is Stage {
     function expire(uint256 who, uint256 first, uint256 second) external {
         if (disputes.length == 0) return;
         bytes32[] memory ids = new bytes32[](2);
-        (ids[0], ids[1]) = (_pick(disputes, first), _pick(disputes, second));
+        (ids[0], ids[1]) = (_active(first), _active(second));
         _act("expire", actor(who), abi.encodeCall(refute.expire, (ids)), 0);
     }
 
     function settle(uint256 who, uint256 which) external {
         if (disputes.length == 0) return;
-        _act("settle", actor(who), abi.encodeCall(refute.settle, (_pick(disputes, which))), 0);
+        _act("settle", actor(who), abi.encodeCall(refute.settle, (_active(which))), 0);
     }
 
     // What is checked at every call
@@ -280,6 +291,15 @@ contract Handler is Stage {
             if (status == ClaimStatus.Pending) return id;
         }
         return _pick(claims, which);
+    }
+
+    /// Mostly a dispute that is neither won, lost nor settled, if there is one.
+    function _active(uint256 which) private view returns (bytes32 id) {
+        for (uint256 i = 0; i < disputes.length && which % 8 > 0; ++i) {
+            id = disputes[(which / 8 + i) % disputes.length];
+            if (refute.disputeOf(id).standing.status == DisputeStatus.Active) return id;
+        }
+        return _pick(disputes, which);
     }
 
     function _pick(bytes32[] storage list, uint256 which) private view returns (bytes32) {

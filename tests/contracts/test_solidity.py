@@ -36,7 +36,17 @@ def test_the_solidity_tests_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(results) == written + invariants
 
 
+def test_a_failure_is_told() -> None:
+    """As the script in node_modules/.bin does not: it ends with 0 whatever forge says."""
+    try:
+        assert forge.run(["--match-test", "there_is_no_such_test", "--no-such-option"], capture=True).returncode != 0
+    except NoForge as missing:
+        if IN_CI:
+            raise
+        pytest.skip(f"Solidity tests: {missing}")
+
+
 def test_without_forge_the_reason_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(forge, "_FORGE", tmp_path / "forge")
+    monkeypatch.setattr(forge, "_PACKAGES", tmp_path)
     with pytest.raises(NoForge, match="npm"):
         forge.command()
