@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOLC_VERSION := 0.8.37
 FORGE_VERSION := 1.7.1
+SLITHER_VERSION := 0.11.6
 INSTALLED := $(VENV)/.installed
 SOLC := build/node/node_modules/solc/package.json
 FORGE := build/node/node_modules/@foundry-rs/forge/package.json
@@ -24,6 +25,10 @@ forge: $(INSTALLED) $(SOLC) $(FORGE)
 # 100,000 elements, scalar specification against contract, into build/nightly.json; three minutes.
 nightly: $(INSTALLED)
 	$(BIN)/python -m tests.nightly.steps
+
+# Static analysis of the contracts; each finding must be answered in docs/security.md.
+slither: $(INSTALLED) $(SOLC) $(FORGE) build/slither/bin/slither
+	$(BIN)/python -m contracts.static_analysis
 
 check: $(INSTALLED) solc-if-possible
 	$(BIN)/ruff check .
@@ -67,3 +72,7 @@ $(SOLC):
 
 $(FORGE):
 	npm install --silent --no-audit --no-fund --prefix build/node @foundry-rs/forge@$(FORGE_VERSION)
+
+build/slither/bin/slither:
+	$(PYTHON) -m venv build/slither
+	build/slither/bin/pip install -q --disable-pip-version-check slither-analyzer==$(SLITHER_VERSION)

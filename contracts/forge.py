@@ -21,17 +21,23 @@ class NoForge(Exception):
     """Forge, or the compiler that it needs, is not installed."""
 
 
-def command(options: Sequence[str] = ()) -> list[str]:
-    """The command line of forge, to be run in the repository's root; NoForge says what to install."""
-    # The binary itself: the script in node_modules/.bin ends with 0 when tests fail.
+def binary() -> Path:
+    """Forge itself; NoForge if it is not installed."""
+    # Not the script in node_modules/.bin, which ends with 0 when tests fail.
     binaries = sorted(_PACKAGES.glob("forge-*/bin/forge*"))
     if not binaries:
         raise NoForge(f"no forge: run `make forge`, which needs npm, to install @foundry-rs/forge {FORGE_VERSION}")
+    return binaries[0]
+
+
+def command(options: Sequence[str] = ()) -> list[str]:
+    """The command line of forge, to be run in the repository's root; NoForge says what to install."""
+    forge = binary()
     try:
         compiler = find_compiler()
     except NoCompiler as missing:
         raise NoForge(str(missing)) from missing
-    return [str(binaries[0]), "test", "--use", str(compiler), "--offline", "--threads", "1", *options]
+    return [str(forge), "test", "--use", str(compiler), "--offline", "--threads", "1", *options]
 
 
 def run(options: Sequence[str] = (), capture: bool = False) -> subprocess.CompletedProcess[str]:
