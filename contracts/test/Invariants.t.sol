@@ -81,7 +81,9 @@ contract InvariantsTest is Test {
             "expire",
             "settle"
         ];
-        for (uint256 i = 0; i < names.length; ++i) check(handler.done(names[i]) > 0, names[i]);
+        for (uint256 i = 0; i < names.length; ++i) {
+            check(handler.done(names[i]) > 0, names[i]);
+        }
         check(_fallenAfterALoss() > 0, "a claim fell on which a challenger had lost");
         this.afterInvariant();
     }
@@ -140,7 +142,9 @@ contract InvariantsTest is Test {
         }
         _endRequests();
         address[] memory accounts = handler.accounts();
-        for (uint256 i = 0; i < accounts.length; ++i) _leave(accounts[i]);
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            _leave(accounts[i]);
+        }
         equal(_escrow(), 0, "escrow");
         equal(address(refute).balance, refute.burned(), "what is left is burned");
     }

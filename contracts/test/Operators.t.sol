@@ -27,11 +27,12 @@ contract OperatorsTest is Test {
     function test_values_are_the_golden_ones() external view {
         string memory type_ =
             "ScalarVector(int256 a,int256 b,int256 c,string name,int256 m,uint256 s,uint256 t,int256 value)";
-        ScalarVector[] memory all = abi.decode(
-            vm.parseJsonTypeArray(vectors("primitives.json"), ".scalars", type_), (ScalarVector[])
-        );
+        ScalarVector[] memory all =
+            abi.decode(vm.parseJsonTypeArray(vectors("primitives.json"), ".scalars", type_), (ScalarVector[]));
         check(all.length >= 300, "there are vectors");
-        for (uint256 i = 0; i < all.length; ++i) equal(_value(all[i]), all[i].value, all[i].name);
+        for (uint256 i = 0; i < all.length; ++i) {
+            equal(_value(all[i]), all[i].value, all[i].name);
+        }
     }
 
     function _value(ScalarVector memory v) private view returns (int256) {

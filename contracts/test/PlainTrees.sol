@@ -42,14 +42,15 @@ library PlainTrees {
     function _root(bytes32[] memory items, uint256 from, uint256 count) private pure returns (bytes32) {
         if (count == 1) return leaf(items[from]);
         uint256 left = split(count);
-        return keccak256(
-            abi.encodePacked(bytes1(0x01), _root(items, from, left), _root(items, from + left, count - left))
-        );
+        return
+            keccak256(abi.encodePacked(bytes1(0x01), _root(items, from, left), _root(items, from + left, count - left)));
     }
 
     function _before(bytes32 first, bytes32[] memory rest) private pure returns (bytes32[] memory all) {
         all = new bytes32[](rest.length + 1);
         all[0] = first;
-        for (uint256 i = 0; i < rest.length; ++i) all[i + 1] = rest[i];
+        for (uint256 i = 0; i < rest.length; ++i) {
+            all[i + 1] = rest[i];
+        }
     }
 }

@@ -63,7 +63,9 @@ contract RefusalsTest is Stage {
         bytes memory expected = abi.encodePacked(Errors.MalformedInterface.selector);
         for (uint256 length = 0; length <= interface_.length; ++length) {
             bytes memory record = length == interface_.length ? bytes.concat(interface_, hex"00") : new bytes(length);
-            for (uint256 i = 0; i < length; ++i) record[i] = interface_[i];
+            for (uint256 i = 0; i < length; ++i) {
+                record[i] = interface_[i];
+            }
             _refusesModel(_head(1, 6, 6, keccak256(record)), record, expected);
         }
         // u8 inputs, an i8 of 1, u8 outputs, layer 6, slot 0 of 1, an i8 of 1
@@ -112,9 +114,7 @@ contract RefusalsTest is Stage {
         refute.deposit{value: 1 ether}();
         refute.startWithdrawal(1 ether);
         vm.warp(block.timestamp + parameters().withdrawalDelay);
-        _refused(
-            address(refute), abi.encodeCall(refute.withdraw, ()), abi.encodePacked(Errors.PaymentFailed.selector)
-        );
+        _refused(address(refute), abi.encodeCall(refute.withdraw, ()), abi.encodePacked(Errors.PaymentFailed.selector));
         (,, uint256 leaving,) = refute.accountOf(address(this));
         equal(leaving, 1 ether, "leaving");
     }
@@ -141,7 +141,9 @@ contract RefusalsTest is Stage {
     }
 
     /// To the stateless rules, which look at the head's length, the place and the openings in this order.
-    function _refusesProof(bytes memory head_, uint256 number, uint256 chunk, bytes memory posted, bytes4 rule) private {
+    function _refusesProof(bytes memory head_, uint256 number, uint256 chunk, bytes memory posted, bytes4 rule)
+        private
+    {
         Opening memory opening;
         opening.chunk = scripts[HONEST].outputs[0];
         Opening memory committed = opening;

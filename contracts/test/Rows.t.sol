@@ -22,7 +22,11 @@ contract RowsTest is Test {
         uint256 count = bounded(shape >> 32, 1, 70);
         (int256 from, int256 step, int256 size) = _row(shape, count);
         bytes memory arguments = abi.encode(list, from, step, size, count);
-        equal(_answer(address(harness), harness.row.selector, arguments), _answer(address(plain), plain.row.selector, arguments), "row");
+        equal(
+            _answer(address(harness), harness.row.selector, arguments),
+            _answer(address(plain), plain.row.selector, arguments),
+            "row"
+        );
     }
 
     /// keccak of (sum, largest, where it comes first, magnitude).

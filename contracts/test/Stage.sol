@@ -83,7 +83,9 @@ abstract contract Stage is Test {
                 script.calls.push(all[i].moves[j].call);
                 script.byChallenger.push(all[i].moves[j].challenger);
             }
-            for (uint256 j = 0; j < all[i].outputs.length; ++j) script.outputs.push(all[i].outputs[j]);
+            for (uint256 j = 0; j < all[i].outputs.length; ++j) {
+                script.outputs.push(all[i].outputs[j]);
+            }
             (script.proof, script.step) = (all[i].proof, all[i].step);
             (script.traceRoot, script.wins) = (all[i].traceRoot, all[i].wins);
         }

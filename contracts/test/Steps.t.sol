@@ -26,8 +26,7 @@ contract StepsTest is Test {
     function setUp() external {
         referee = deployed("Referee", "");
         string memory type_ = "StepVector(bytes call,uint256 index,string name,int256 value)";
-        StepVector[] memory all =
-            abi.decode(vm.parseJsonTypeArray(vectors("steps.json"), "$", type_), (StepVector[]));
+        StepVector[] memory all = abi.decode(vm.parseJsonTypeArray(vectors("steps.json"), "$", type_), (StepVector[]));
         for (uint256 i = 0; i < all.length; ++i) {
             calls.push(all[i].call);
             values.push(all[i].value);
@@ -37,7 +36,9 @@ contract StepsTest is Test {
 
     function test_every_step_agrees_with_the_specification() external view {
         check(calls.length >= 28, "there are vectors");
-        for (uint256 i = 0; i < calls.length; ++i) _agrees(calls[i]);
+        for (uint256 i = 0; i < calls.length; ++i) {
+            _agrees(calls[i]);
+        }
     }
 
     /// Every other value, and every other index, is refuted.

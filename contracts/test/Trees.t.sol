@@ -95,6 +95,8 @@ contract TreesTest is Test {
 
     function _items(uint256 seed, uint256 count) private pure returns (bytes32[] memory items) {
         items = new bytes32[](count);
-        for (uint256 i = 0; i < count; ++i) items[i] = keccak256(abi.encode(seed, i));
+        for (uint256 i = 0; i < count; ++i) {
+            items[i] = keccak256(abi.encode(seed, i));
+        }
     }
 }
