@@ -3,16 +3,32 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOLC_VERSION := 0.8.37
+FORGE_VERSION := 1.7.1
+SLITHER_VERSION := 0.11.6
 INSTALLED := $(VENV)/.installed
 SOLC := build/node/node_modules/solc/package.json
+FORGE := build/node/node_modules/@foundry-rs/forge/package.json
 
-.PHONY: demo test check bench format contracts clean
+.PHONY: demo test forge nightly slither check bench format contracts clean
 
 demo: $(INSTALLED)
 	$(BIN)/refute demo
 
-test: $(INSTALLED)
+# With npm the Solidity tests are among them.
+test: $(INSTALLED) solc-if-possible
 	$(BIN)/pytest -n 2
+
+# The Solidity tests alone, with 10,000 runs of each fuzz test; a minute and a half.
+forge: $(INSTALLED) $(SOLC) $(FORGE)
+	FOUNDRY_PROFILE=ci $(BIN)/python -m contracts.forge
+
+# 100,000 elements, scalar specification against contract, into build/nightly.json; three minutes.
+nightly: $(INSTALLED)
+	$(BIN)/python -m tests.nightly.steps
+
+# Static analysis of the contracts; each finding must be answered in docs/security.md.
+slither: $(INSTALLED) $(SOLC) $(FORGE) build/slither/bin/slither
+	$(BIN)/python -m contracts.static_analysis
 
 check: $(INSTALLED) solc-if-possible
 	$(BIN)/ruff check .
@@ -49,7 +65,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 # The compiler comes from npm. Without npm, `contracts.compile --check` uses a native solc or names the skip.
 .PHONY: solc-if-possible
 solc-if-possible:
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(SOLC); fi
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(SOLC) $(FORGE); fi
 
 $(SOLC):
 	npm install --silent --no-audit --no-fund --prefix build/node solc@$(SOLC_VERSION)
+
+$(FORGE):
+	npm install --silent --no-audit --no-fund --prefix build/node @foundry-rs/forge@$(FORGE_VERSION)
+
+build/slither/bin/slither:
+	$(PYTHON) -m venv build/slither
+	build/slither/bin/pip install -q --disable-pip-version-check slither-analyzer==$(SLITHER_VERSION)

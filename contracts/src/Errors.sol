@@ -129,5 +129,4 @@ interface Errors is RecordErrors, MoveErrors {
     error NotTheChallenger();
     error NotTheExecutorsOpening();
     error NothingExpired();
-    error AlreadySettled();
 }

@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from prover.encoding import decode_operator
 from prover.errors import IllegalMove
 from prover.game import rules
 from prover.game.adversaries import FaultyInterpretation, LyingDefender, MistakenChallenger, WanderingChallenger
-from prover.game.moves import EMPTY, Move, Opening, OpenTerms, RefuteProgram
+from prover.game.moves import Move, OpenTerms, RefuteProgram
 from prover.game.players import Challenger, Defender
 from prover.game.position import Phase, Position
 from prover.game.simulator import Stage, initial_position, play
@@ -24,6 +23,7 @@ from prover.interpreter import Interpretation
 from prover.operators import TABLE, row_of
 from prover.program import Opcode, Operator
 from tests.contracts.machine import Refused, machine
+from tests.damage import damaged
 from tests.game.test_single_faults import random_fault
 from tests.strategies import random_operator, random_program
 
@@ -100,7 +100,7 @@ def test_the_games_take_every_move() -> None:
 def test_damaged_moves_are_refused_under_the_same_name(seed: int) -> None:
     rng = random.Random(seed)
     for stage in stages(seed):
-        for move in damaged(stage.move, rng):
+        for move in damaged(stage.move, rng, MUTANTS_PER_MOVE):
             expected, got = by_the_rules(stage.position, move), on_chain(stage.position, move)
             if got == "UnreadOpening" and opens_reduce(move):
                 continue  # a reduce has no m and c: the chain insists that they are left empty
@@ -169,62 +169,3 @@ def wrong_values(operator: Operator, position: Position, rng: random.Random) -> 
     for value in (position.value + 1, position.value - 1, -position.value, rng.randint(operator.lo, operator.hi)):
         if value != position.value:
             yield value
-
-
-# Damage
-
-
-def damaged(move: Move, rng: random.Random) -> list[Move]:
-    """The move with one field changed, several times."""
-    mutants: list[Move] = []
-    for _ in range(MUTANTS_PER_MOVE):
-        name = rng.choice([f.name for f in fields(move)])
-        value = change(getattr(move, name), rng)
-        if value != getattr(move, name):
-            mutants.append(replace(move, **{name: value}))  # type: ignore[type-var]
-    return mutants
-
-
-def change(value: Any, rng: random.Random) -> Any:
-    if isinstance(value, int):
-        return rng.choice([value + 1, max(value - 1, 0), 0, 255, 1 << 40])
-    if isinstance(value, bytes):
-        return change_bytes(value, rng)
-    if isinstance(value, Opening):
-        if rng.random() < 0.1:
-            return EMPTY
-        name = rng.choice([f.name for f in fields(value)])
-        if name == "root":
-            return replace(value, root=change_bytes(value.root, rng)[:32].ljust(32, b"\0"))
-        return replace(value, **{name: change(getattr(value, name), rng)})
-    return change_tuple(value, rng)
-
-
-def change_bytes(value: bytes, rng: random.Random) -> bytes:
-    data = bytearray(value)
-    kind = rng.randrange(4)
-    if kind == 0 or not data:
-        return bytes(data + b"\x01")
-    if kind == 1:
-        return bytes(data[:-1])
-    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-    return bytes(data)
-
-
-def change_tuple(value: tuple[Any, ...], rng: random.Random) -> tuple[Any, ...]:
-    items = list(value)
-    if items and isinstance(items[0], bytes):
-        kind = rng.randrange(4)
-        if kind == 0:
-            return (*items, bytes(32))
-        if kind == 1:
-            return tuple(items[:-1])
-        if kind == 2:
-            return tuple(reversed(items))
-    elif not items:
-        return (bytes(32),)
-    at = rng.randrange(len(items))
-    items[at] = change(items[at], rng)
-    if isinstance(items[at], bytes):
-        items[at] = items[at][:32].ljust(32, b"\0")
-    return tuple(items)

@@ -13,6 +13,7 @@ from prover.errors import InvalidProgram
 from prover.operators import TABLE
 from prover.program import CheckpointRef, DType, Immediate, InputRef, Opcode, Operator, ResultRef, View
 from tests.contracts.machine import machine
+from tests.damage import damaged_record
 from tests.strategies import random_operator, random_program
 
 HARNESS = machine("Harness")
@@ -208,22 +209,9 @@ def test_damaged_records_break_the_same_rule_as_in_the_loader(name: str) -> None
         program, _, _ = random_operator(seed, name)
         record = encoding.encode_operator(program.operator(0, 0))
         for _ in range(60):
-            damaged = damage(record, rng)
+            damaged = damaged_record(record, rng)
             layer, index = rng.randrange(3), rng.randrange(3)
             assert on_chain(damaged, layer, index) == loader(damaged, layer, index), damaged.hex()
-
-
-def damage(record: bytes, rng: random.Random) -> bytes:
-    """One or two bytes changed, most often by little; sometimes cut or extended."""
-    data = bytearray(record)
-    for _ in range(rng.randint(1, 2)):
-        place = rng.randrange(len(data)) if rng.random() < 0.5 else rng.randrange(min(26, len(data)))
-        data[place] = rng.choice([0, 1, 2, 3, 4, 5, 62, 63, 127, 128, 255, rng.randrange(256)])
-    if rng.random() < 0.1:
-        data = data[: rng.randrange(len(data))]
-    if rng.random() < 0.05:
-        data += b"\x00"
-    return bytes(data)
 
 
 ROOT = b"\x07" * 32
