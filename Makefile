@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 SOLC_VERSION := 0.8.37
 INSTALLED := $(VENV)/.installed
 SOLC := build/node/node_modules/solc/package.json
+ANVIL_VERSION := 1.7.1
+ANVIL := build/node/node_modules/@foundry-rs/anvil/package.json
 
-.PHONY: demo test check bench format contracts clean
+.PHONY: demo test check bench gas gas-check format contracts clean
 
 demo: $(INSTALLED)
 	$(BIN)/refute demo
@@ -20,10 +22,19 @@ check: $(INSTALLED) solc-if-possible
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m contracts.compile --check
+	$(BIN)/python -m deploy.gas --check
 
 # Speed and quality against float; a few minutes on a quiet machine.
 bench: $(INSTALLED)
 	$(BIN)/python -m prover.benchmarks.bench
+
+# Every gas figure, taken anew on two nodes: some minutes, 6 GB of memory. Rewrites the snapshot and docs/gas.md.
+gas: $(INSTALLED) $(ANVIL)
+	$(BIN)/python -m deploy.gas
+
+# Those of a few seconds, against the snapshot.
+gas-check: $(INSTALLED)
+	$(BIN)/python -m deploy.gas --check
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
@@ -53,3 +64,6 @@ solc-if-possible:
 
 $(SOLC):
 	npm install --silent --no-audit --no-fund --prefix build/node solc@$(SOLC_VERSION)
+
+$(ANVIL):
+	npm install --silent --no-audit --no-fund --prefix build/node @foundry-rs/anvil@$(ANVIL_VERSION)
