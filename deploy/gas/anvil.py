@@ -42,7 +42,12 @@ class Anvil:
             "--gas-limit": GAS_LIMIT,
             "--timestamp": START - 1,
         }
-        command = [str(BINARY), "--silent", *(str(word) for option in options.items() for word in option)]
+        command = [
+            str(BINARY),
+            "--silent",
+            "--steps-tracing",
+            *(str(word) for option in options.items() for word in option),
+        ]
         self._process = subprocess.Popen(command)
         try:
             self._wait()

@@ -111,6 +111,7 @@ class Decoder:
             (windows, WINDOW, heads, size, WINDOW),
             shift=14,
         )
+        # The queries' seed: one tensor in memory less.
         projection = shelf.linear(rows_of(ATTENDED, (width, 0, 1)), rows, width, width, seed=10)
         operators = (
             *self._normed(EMBED),

@@ -98,7 +98,7 @@ def over(values: Mapping[str, int]) -> list[str]:
 
 def table(old: Mapping[str, int], new: Mapping[str, int]) -> Table:
     """Old, new and limit of every figure that was measured."""
-    shown = Table("figure", "what")
+    shown = Table("figure")
     for heading in ("old", "new", "change", "limit", ""):
         shown.add_column(heading, justify="right")
     for figure in FIGURES:
@@ -109,5 +109,5 @@ def table(old: Mapping[str, int], new: Mapping[str, int]) -> Table:
         over = figure.limit is not None and value > figure.limit
         change = f"{value / before - 1:+.1%}" if before else ""
         row = f"{before:,}" if before else "", f"{value:,}", change, limit, "[red]over[/red]" if over else ""
-        shown.add_row(figure.name, figure.what, *row)
+        shown.add_row(figure.name, *row)
     return shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eth_account import Account
 
@@ -115,7 +115,8 @@ class Game:
         """Request, accept, claim and finalise."""
         sent, claim = self.answer(execution)
         self.recorded.wait(self.deployment.parameters.window)
-        final, _ = self.send(self.executor, calls.finalise(claim))
+        # Not simulated first: a simulation runs at the time of the block before.
+        final, _ = self.send(self.executor, replace(calls.finalise(claim), simulated=False))
         return *sent, final
 
     def dispute(self, honest: Execution, liar: Execution) -> Dispute:

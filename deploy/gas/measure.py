@@ -14,13 +14,13 @@ from contracts.compile import read_artifacts
 from contracts.deployment import DEPLOY_GAS
 from deploy.gas import parts, subjects
 from deploy.gas.anvil import Anvil
-from deploy.gas.figures import Snapshot
+from deploy.gas.figures import FIGURES, Snapshot
 from deploy.gas.games import Dispute, Game, Sent, calldata_gas
 from prover.errors import RefuteError
 from prover.trace import tensor_bytes
 
 DEPLOYED = ("Refute", "Walk", "Referee")
-_TERMS = 16, 496
+_TERMS = 256, 496
 
 Say = Callable[[str], None]
 
@@ -54,7 +54,8 @@ class Measurement:
             self._happy()
         by_gas, by_bytes = self.largest
         self.figures |= {"largest_tx_gas": by_gas.gas, "largest_tx_bytes": len(by_bytes.data)}
-        return Snapshot(self.figures, self.moves, self.parts)
+        in_order = {figure.name: self.figures[figure.name] for figure in FIGURES if figure.name in self.figures}
+        return Snapshot(in_order, self.moves, self.parts)
 
     def _code(self) -> None:
         code = [json.loads(read_artifacts()[f"{name}.json"])["deployedBytecode"] for name in DEPLOYED]
@@ -103,14 +104,17 @@ class Measurement:
     def _slopes(self, cross_check: bool) -> None:
         self._say("single operations")
         game = Game()
-        harness, plain = (_Bench(game, name) for name in ("Harness", "Plain"))
+        harness, naive = (_Bench(game, name) for name in ("Harness", "Naive"))
         chunk = np.random.default_rng(1).bytes(1_024)
         few, many = (harness.gas("chunkValue", chunk[: 64 * count], 0, True) for count in (1, 16))
         self.figures["blake3_block"] = (many - few) // 15
-        # Zeros, or the floor of calldata would hide the sums; no instruction hangs on an element's value.
+        # Zeros, or calldata's floor would hide the sums; no instruction hangs on an element's value.
         data = bytes(2_048)
-        for name, bench in (("multiply_add", harness), ("naive_multiply_add", plain)):
-            few, many = (bench.gas("products", data, (0, 2, 2), (1_024, 1, 1), count) for count in _TERMS)
+        sums = {
+            "multiply_add": [harness.gas("products", data, (0, 2, 2), (1_024, 1, 1), count) for count in _TERMS],
+            "naive_multiply_add": [naive.gas("dot", data, data, count) for count in _TERMS],
+        }
+        for name, (few, many) in sums.items():
             self.figures[name] = (many - few) // (_TERMS[1] - _TERMS[0])
         if cross_check:
             self._cross_check("single operations", game)
@@ -128,9 +132,12 @@ class _Bench:
         self._address = deployed.contract
 
     def gas(self, function: str, *arguments: Any) -> int:
-        """What a call costs without its calldata."""
+        """What a call costs without its calldata. RefuteError if its calldata's floor hides it."""
         data = self._abi.encode_call(function, arguments)
-        return self._game.raw(self._address, data, DEPLOY_GAS).gas - calldata_gas(data)
+        gas = self._game.raw(self._address, data, DEPLOY_GAS).gas
+        if gas == parts.floor(data):
+            raise RefuteError(f"{function} costs no more than the floor of its calldata; give it more to do")
+        return gas - calldata_gas(data)
 
 
 def _row(sent: Sent) -> dict[str, Any]:

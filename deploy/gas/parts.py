@@ -43,14 +43,18 @@ def parts(sent: Sent, instructions: Sequence[Mapping[str, Any]]) -> Counter[str]
         found[_class(entry["op"])] += cost
         new_slots += entry["op"] == "SSTORE" and cost >= NEW_SLOT
     missing = sent.gas - sum(found.values())
-    floor = TRANSACTION_GAS + FLOOR * calldata_gas(sent.data) // 4
-    if (missing > 0 and sent.gas != floor) or missing < -(sum(found.values()) // MOST_REFUNDED):
+    if (missing > 0 and sent.gas != floor(sent.data)) or missing < -(sum(found.values()) // MOST_REFUNDED):
         raise RefuteError(
             f"{sent.function}: its receipt says {sent.gas:,}, {missing:+,} from what its instructions cost"
         )
     found["refunds" if missing <= 0 else "calldata"] += missing
     found["new slots"], found["bytes"] = new_slots, len(sent.data)
     return found
+
+
+def floor(data: bytes) -> int:
+    """The least that a transaction with this calldata pays (EIP-7623)."""
+    return TRANSACTION_GAS + FLOOR * calldata_gas(data) // 4
 
 
 def own_costs(instructions: Sequence[Mapping[str, Any]]) -> list[int]:

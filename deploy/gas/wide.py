@@ -5,6 +5,7 @@ Compiling a torch module of this width would need its float weights in memory; t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,7 +29,6 @@ from prover.program import (
     WeightRef,
 )
 from prover.trace import Array, array_root
-from prover.views import contiguous
 
 I8, I16, I32 = DType.I8, DType.I16, DType.I32
 ONE, ZERO = Immediate(1), Immediate(0)
@@ -44,13 +44,12 @@ def drawn(seed: int, count: int, dtype: DType = I8) -> Array:
     return np.frombuffer(np.random.default_rng(seed).bytes(count * dtype.size), f"<i{dtype.size}")
 
 
-def viewed(source: TensorRef, dtype: DType, shape: Sequence[int], strides: Sequence[int] | None = None) -> View:
-    """A tensor of `shape`, in memory order or by strides."""
-    numel = int(np.prod(shape))
-    return View(source, dtype, numel, 0, contiguous(tuple(shape)) if strides is None else tuple(strides))
+def viewed(source: TensorRef, dtype: DType, shape: Sequence[int], strides: Sequence[int]) -> View:
+    """A tensor of `shape`, by strides that run over an operator's axes."""
+    return View(source, dtype, math.prod(shape), 0, tuple(strides))
 
 
-def checkpoint(layer: int, shape: Sequence[int], strides: Sequence[int] | None = None) -> View:
+def checkpoint(layer: int, shape: Sequence[int], strides: Sequence[int]) -> View:
     """The i16 tensor that a layer with one output hands on."""
     return viewed(CheckpointRef(layer, 0, 1), I16, shape, strides)
 
@@ -76,6 +75,7 @@ class Shelf:
         self._drawn: dict[tuple[int, int, DType], TensorRoot] = {}
 
     def weight(self, array: Array, dtype: DType, strides: Sequence[int]) -> View:
+        """A flat tensor that is given."""
         root = array_root(array)
         self.weights.setdefault(root, array)
         return View(WeightRef(root), dtype, array.size, 0, tuple(strides))
