@@ -44,8 +44,8 @@ FIGURES = (
     Figure(
         "happy_minilm", "MiniLM without a dispute: request to final, beyond its inputs' and outputs' calldata", 350_000
     ),
-    Figure("largest_tx_gas", "the dearest move of all these disputes", 2_000_000, quick=True),
-    Figure("largest_tx_bytes", "the calldata of the longest", 16_384, quick=True),
+    Figure("largest_tx_gas", "the dearest move of all these disputes", 2_000_000),
+    Figure("largest_tx_bytes", "the calldata of the longest", 16_384),
     Figure("largest_code_bytes", "the largest contract", 24_576, quick=True),
 )
 

@@ -52,8 +52,8 @@ class Measurement:
             pair_of_gpt3 = (self.figures[f"dispute_gpt3_{part}"] for part in ("projection", "feed_forward"))
             self.figures["dispute_gpt3"] = max(pair_of_gpt3)
             self._happy()
-        by_gas, by_bytes = self.largest
-        self.figures |= {"largest_tx_gas": by_gas.gas, "largest_tx_bytes": len(by_bytes.data)}
+            by_gas, by_bytes = self.largest
+            self.figures |= {"largest_tx_gas": by_gas.gas, "largest_tx_bytes": len(by_bytes.data)}
         in_order = {figure.name: self.figures[figure.name] for figure in FIGURES if figure.name in self.figures}
         return Snapshot(in_order, self.moves, self.parts)
 

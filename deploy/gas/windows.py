@@ -17,7 +17,10 @@ from prover.trace import Array, Trace, array_root
 
 @dataclass(frozen=True)
 class Lie:
-    """A fault in one block and one window; `fault` counts layers, operators and elements as the small program does."""
+    """A fault in one block and one window, not the last of both, which the last layer reads.
+
+    `fault` counts layers, operators and elements as the small program does.
+    """
 
     fault: Fault
     block: int

@@ -9,6 +9,7 @@ import pytest
 from deploy.gas import figures, page, parts, wide
 from deploy.gas.figures import FIGURES
 from deploy.gas.games import Dispute, Game, Sent, calldata_gas
+from deploy.gas.measure import Measurement
 from deploy.gas.wide import WINDOW, Shelf
 from deploy.gas.windows import Lie, honest_and_liar
 from prover.errors import RefuteError
@@ -31,6 +32,12 @@ def test_the_snapshot_has_every_figure() -> None:
     held = figures.load()
     assert list(held.figures) == [figure.name for figure in FIGURES]
     assert all(value > 0 for value in held.figures.values())
+
+
+def test_a_check_takes_what_the_page_says_and_none_of_it_has_grown() -> None:
+    taken = Measurement(lambda name: None).take(quick=True)
+    assert figures.grown(figures.load().figures, taken.figures) == []
+    assert list(taken.figures) == [figure.name for figure in FIGURES if figure.quick]
 
 
 def test_the_parts_of_every_dispute_sum_to_its_receipts() -> None:
