@@ -35,6 +35,7 @@ FIGURES = (
     Figure("step_dot_4096", "step of a linear layer, 4,096 terms, 4,096 columns", STEP_LIMIT, quick=True),
     Figure("step_dot_12288", "step of a linear layer, 12,288 terms, 12,288 columns", STEP_LIMIT),
     Figure("step_dot_53248", "step of a linear layer, 53,248 terms, 16,384 columns", STEP_LIMIT),
+    Figure("step_dearest", "step of a product in 64 runs against memory order, 4 operands", 2_000_000, quick=True),
     Figure("dispute_digits", "a changed activation of the digits model", 900_000, quick=True),
     Figure("dispute_digits_sums", "a changed sum of 576 products of the digits model", quick=True),
     Figure("dispute_minilm", "a changed attention score of all-MiniLM-L6-v2", 1_500_000),

@@ -62,6 +62,13 @@ def linear(terms: int) -> Pair:
     return honest_and_liar(whole, small, shelf.weights, Lie(Fault(1, 0, 2 * width + width // 3), 0, 77))
 
 
+def scattered() -> Pair:
+    """The dearest step, over 1,024 positions of 12,288."""
+    shelf, columns = Shelf(), 4_096
+    whole, small = (wide.scattered(shelf, 12_288, columns, positions) for positions in (POSITIONS, WINDOW))
+    return honest_and_liar(whole, small, shelf.weights, Lie(Fault(1, 1, 2 * columns + 1_234), 0, 77))
+
+
 @cache
 def _gpt3() -> tuple[Program, Program, Shelf]:
     shelf = Shelf()
@@ -83,6 +90,7 @@ def disputes(quick: bool) -> dict[str, Callable[[], Pair]]:
     }
     for terms in QUICK_LINEAR if quick else LINEAR:
         measured[f"step_dot_{terms}"] = lambda terms=terms: linear(terms)  # type: ignore[misc]
+    measured["step_dearest"] = scattered
     if not quick:
         measured["dispute_minilm"] = minilm
         measured["dispute_gpt3_projection"] = lambda: gpt3(1, decoder.PROJECTION)

@@ -124,3 +124,16 @@ def linear(shelf: Shelf, terms: int, width: int, positions: int) -> Program:
     given = checkpoint(EMBED, (positions, terms), (terms, 0, 1))
     product = Layer((shelf.linear(given, positions, terms, width, seed=10),), (0,))
     return complete(positions, [shelf.embedding(positions, terms), product, largest(1, (positions, width))])
+
+
+def scattered(shelf: Shelf, width: int, columns: int, positions: int) -> Program:
+    """A product whose step is as dear as one can be: 1,024 terms in 64 runs of 16 against memory order, 4 operands."""
+    shape, runs, reach = (positions, width), (64, 16), 1_024
+    given = checkpoint(EMBED, shape, (width, 1))
+    narrow = Operator(Opcode.ZIP, 0, I8, shape, (given, ONE, ONE, ZERO), I8.lo, I8.hi, shift=8)
+    a = result(0, shape, (width, 0, 1, runs[0]), I8)
+    b = shelf.random(60, columns * reach, I8, (0, reach, 1, runs[0]))
+    m, c = shelf.random(61, columns, I32, (0, 1)), shelf.random(62, columns, I32, (0, 1))
+    product = dot(a, b, (positions, columns, *runs), shift=40, m=m, c=c, reduced=2)
+    layers = shelf.embedding(positions, width), Layer((narrow, product), (1,)), largest(1, (positions, columns))
+    return complete(positions, layers)
