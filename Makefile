@@ -10,6 +10,10 @@ SOLC := build/node/node_modules/solc/package.json
 FORGE := build/node/node_modules/@foundry-rs/forge/package.json
 
 .PHONY: demo test forge nightly slither check bench format contracts clean
+ANVIL_VERSION := 1.7.1
+ANVIL := build/node/node_modules/@foundry-rs/anvil/package.json
+
+.PHONY: demo test check bench gas gas-check format contracts clean
 
 demo: $(INSTALLED)
 	$(BIN)/refute demo
@@ -36,10 +40,19 @@ check: $(INSTALLED) solc-if-possible
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m contracts.compile --check
+	$(BIN)/python -m deploy.gas --check
 
 # Speed and quality against float; a few minutes on a quiet machine.
 bench: $(INSTALLED)
 	$(BIN)/python -m prover.benchmarks.bench
+
+# Every gas figure, taken anew on two nodes: some minutes, 6 GB of memory. Rewrites the snapshot and docs/gas.md.
+gas: $(INSTALLED) $(ANVIL)
+	$(BIN)/python -m deploy.gas
+
+# Those of a few seconds, against the snapshot.
+gas-check: $(INSTALLED)
+	$(BIN)/python -m deploy.gas --check
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
@@ -76,3 +89,5 @@ $(FORGE):
 build/slither/bin/slither:
 	$(PYTHON) -m venv build/slither
 	build/slither/bin/pip install -q --disable-pip-version-check slither-analyzer==$(SLITHER_VERSION)
+$(ANVIL):
+	npm install --silent --no-audit --no-fund --prefix build/node @foundry-rs/anvil@$(ANVIL_VERSION)
