@@ -3,17 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOLC_VERSION := 0.8.37
-FORGE_VERSION := 1.7.1
+FOUNDRY_VERSION := 1.7.1
 SLITHER_VERSION := 0.11.6
 INSTALLED := $(VENV)/.installed
 SOLC := build/node/node_modules/solc/package.json
 FORGE := build/node/node_modules/@foundry-rs/forge/package.json
-
-.PHONY: demo test forge nightly slither check bench format contracts clean
-ANVIL_VERSION := 1.7.1
 ANVIL := build/node/node_modules/@foundry-rs/anvil/package.json
 
-.PHONY: demo test check bench gas gas-check format contracts clean
+.PHONY: demo test forge nightly slither check bench gas gas-check format contracts clean
 
 demo: $(INSTALLED)
 	$(BIN)/refute demo
@@ -42,7 +39,7 @@ check: $(INSTALLED) solc-if-possible
 	$(BIN)/python -m contracts.compile --check
 	$(BIN)/python -m deploy.gas --check
 
-# Speed and quality against float; a few minutes on a quiet machine.
+# Speed, memory and quality against float.
 bench: $(INSTALLED)
 	$(BIN)/python -m prover.benchmarks.bench
 
@@ -83,11 +80,9 @@ solc-if-possible:
 $(SOLC):
 	npm install --silent --no-audit --no-fund --prefix build/node solc@$(SOLC_VERSION)
 
-$(FORGE):
-	npm install --silent --no-audit --no-fund --prefix build/node @foundry-rs/forge@$(FORGE_VERSION)
+$(FORGE) $(ANVIL): build/node/node_modules/@foundry-rs/%/package.json:
+	npm install --silent --no-audit --no-fund --prefix build/node @foundry-rs/$*@$(FOUNDRY_VERSION)
 
 build/slither/bin/slither:
 	$(PYTHON) -m venv build/slither
 	build/slither/bin/pip install -q --disable-pip-version-check slither-analyzer==$(SLITHER_VERSION)
-$(ANVIL):
-	npm install --silent --no-audit --no-fund --prefix build/node @foundry-rs/anvil@$(ANVIL_VERSION)

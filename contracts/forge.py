@@ -12,21 +12,23 @@ from pathlib import Path
 
 from contracts.compile import NoCompiler, find_compiler
 
-FORGE_VERSION = "1.7.1"
 _ROOT = Path(__file__).resolve().parent.parent
 _PACKAGES = _ROOT / "build" / "node" / "node_modules" / "@foundry-rs"
 
 
+_INSTALLED_BY = {"forge": "make forge", "anvil": "make gas"}
+
+
 class NoForge(Exception):
-    """Forge, or the compiler that it needs, is not installed."""
+    """Forge or anvil, or the compiler that forge needs, is not installed."""
 
 
-def binary() -> Path:
-    """Forge itself; NoForge if it is not installed."""
+def binary(tool: str = "forge") -> Path:
+    """Forge itself, or anvil; NoForge if it is not installed."""
     # Not the script in node_modules/.bin, which ends with 0 when tests fail.
-    binaries = sorted(_PACKAGES.glob("forge-*/bin/forge*"))
+    binaries = sorted(_PACKAGES.glob(f"{tool}-*/bin/{tool}*"))
     if not binaries:
-        raise NoForge(f"no forge: run `make forge`, which needs npm, to install @foundry-rs/forge {FORGE_VERSION}")
+        raise NoForge(f"no {tool}: run `{_INSTALLED_BY[tool]}`, which needs npm, to install @foundry-rs/{tool}")
     return binaries[0]
 
 

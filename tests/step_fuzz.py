@@ -12,25 +12,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from contracts import calls
-from prover import encoding, validity
-from prover.errors import IllegalMove, InvalidProgram
-from prover.game import rules
+from prover import encoding
 from prover.game.moves import Step
 from prover.game.position import Position
 from prover.interpreter import Interpretation
-from prover.merkle import keccak
 from prover.operators import row_of
 from tests import cases
 from tests.cases import Case
-from tests.contracts.machine import Refused, machine
+from tests.contracts.machine import Refused
 from tests.damage import damaged, damaged_record
-from tests.steps import DISPUTE, REFEREE, REFUTED, Place, on_chain
+from tests.records import HARNESS, chain_rule, loader_rule
+from tests.steps import DISPUTE, REFEREE, REFUTED, Place, by_the_rules, on_chain
 from tests.strategies import random_program
 
-HARNESS = machine("Harness")
 DECLARED = {entry["name"] for entry in HARNESS.artifact_errors()}
-RULES = {keccak(f"{name}()".encode())[:4]: name for name in DECLARED}
-"""The rules of records, which have no arguments, by selector."""
 ELEMENTS_OF_AN_OPERATOR = 24
 NO_REASON = "NoReason"
 """What the compiler's decoder of calldata answers; it comes before any rule."""
@@ -96,19 +91,9 @@ def _compare_records(findings: Findings, record: bytes, layer: int, index: int, 
     for _ in range(4):
         changed = damaged_record(record, rng)
         findings.malformed += 1
-        got = HARNESS.call("fault", changed, layer, index)
-        name = RULES.get(got, got.hex()) if got != bytes(4) else ""
-        if name != loader_rule(changed, layer, index):
-            findings.mismatches.append(f"record {changed.hex()} in {layer}, {index}: {name!r} on chain")
-
-
-def loader_rule(record: bytes, layer: int, index: int) -> str:
-    """The rule that the loader says a record breaks, "" for none."""
-    try:
-        validity.check_record(record, layer, index)
-    except InvalidProgram as error:
-        return error.rule
-    return ""
+        rule = chain_rule(changed, layer, index)
+        if rule != loader_rule(changed, layer, index):
+            findings.mismatches.append(f"record {changed.hex()} in {layer}, {index}: {rule!r} on chain")
 
 
 def _compare_damage(findings: Findings, position: Position, step: Step, rng: random.Random) -> None:
@@ -116,7 +101,7 @@ def _compare_damage(findings: Findings, position: Position, step: Step, rng: ran
     for move in damaged(step, rng, tries=4):
         assert isinstance(move, Step)
         findings.malformed += 1
-        expected, got = _by_the_rules(position, move), on_chain(position, move)
+        expected, got = by_the_rules(position, move), on_chain(position, move)
         if got != expected or got not in DECLARED:
             findings.mismatches.append(f"{got} on chain where the rules say {expected}: {position}, {move}")
     call = calls.answer(DISPUTE, position, step)
@@ -125,14 +110,6 @@ def _compare_damage(findings: Findings, position: Position, step: Step, rng: ran
     got = _sent(data[: rng.randrange(4, len(data))])
     if got not in DECLARED | {NO_REASON}:
         findings.mismatches.append(f"cut calldata: {got}, {position}, {step}")
-
-
-def _by_the_rules(position: Position, move: Step) -> str:
-    try:
-        rules.apply(position, move)
-    except IllegalMove as error:
-        return error.rule
-    return REFUTED
 
 
 def _sent(data: bytes) -> str:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 
 from contracts import calls
 from prover import encoding, merkle, posted
-from prover.game.moves import Step
+from prover.errors import IllegalMove
+from prover.game import rules
+from prover.game.moves import Move, Step
 from prover.game.openings import compute
 from prover.game.players import Player
 from prover.game.position import Phase, Position
@@ -103,3 +105,12 @@ def on_chain(position: Position, step: Step) -> str:
     except Refused as refused:
         return refused.name
     return REFUTED
+
+
+def by_the_rules(position: Position, move: Move) -> Position | str:
+    """What the pure rules say of a move: the position after it, "refuted", or the name of the refusal."""
+    try:
+        after = rules.apply(position, move)
+    except IllegalMove as error:
+        return error.rule
+    return REFUTED if isinstance(after, rules.Refuted) else after

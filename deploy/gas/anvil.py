@@ -6,19 +6,17 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import requests
 from eth_account import Account
 
+from contracts.forge import NoForge, binary
 from contracts.provider import DEVNET_KEYS, GAS_LIMIT
 from deploy.gas.recorded import START, Mined
 from prover.errors import RefuteError
 
-VERSION = "1.7.1"
-BINARY = Path(__file__).parents[2] / "build/node/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
 _PATIENCE = 20.0
 _UNTRACED = {"disableMemory": True, "disableStack": True, "disableStorage": True}
 
@@ -31,8 +29,10 @@ class Anvil:
         self._session = requests.Session()
 
     def __enter__(self) -> Self:
-        if not BINARY.exists():
-            raise RefuteError(f"anvil is not installed: npm install --prefix build/node @foundry-rs/anvil@{VERSION}")
+        try:
+            self._binary = str(binary("anvil"))
+        except NoForge as missing:
+            raise RefuteError(str(missing)) from missing
         port = _free_port()
         self._url = f"http://127.0.0.1:{port}"
         options = {
@@ -43,7 +43,7 @@ class Anvil:
             "--timestamp": START - 1,
         }
         command = [
-            str(BINARY),
+            self._binary,
             "--silent",
             "--steps-tracing",
             *(str(word) for option in options.items() for word in option),
@@ -73,7 +73,7 @@ class Anvil:
                 return
             except requests.ConnectionError as error:
                 if time.monotonic() > end or self._process.poll() is not None:
-                    raise RefuteError(f"anvil did not start on {self._url}; try it by hand: {BINARY}") from error
+                    raise RefuteError(f"anvil did not start on {self._url}; try it by hand: {self._binary}") from error
                 time.sleep(0.05)
 
     def ask(self, method: str, *params: Any) -> Any:

@@ -12,11 +12,7 @@ import numpy as np
 
 from deploy.gas.wide import (
     EMBED,
-    I16,
-    I32,
-    ONE,
     WINDOW,
-    ZERO,
     Shelf,
     checkpoint,
     complete,
@@ -24,6 +20,7 @@ from deploy.gas.wide import (
     largest,
     result,
 )
+from prover.benchmarks.writing import I16, I32, ONE, ZERO
 from prover.program import Immediate, Layer, Opcode, Operator, Program, View
 
 NORMED, QUERIES, KEYS, VALUES, SCORES, LARGEST, POWERS, TOTALS, SHARES, ATTENDED, PROJECTION = range(2, 13)

@@ -16,6 +16,7 @@ from contracts.client import Client
 from contracts.deployment import DEVNET_PARAMETERS, deploy
 from contracts.ledger import first_position, position_after
 from contracts.provider import DEVNET_KEYS
+from deploy.acts.stage import ETHER, FEE
 from deploy.gas.recorded import RecordedChain
 from prover import encoding
 from prover.errors import RefuteError
@@ -27,8 +28,6 @@ from prover.game.position import Side
 from prover.program import Program
 from prover.trace import Array, Execution, tensor_bytes
 
-ETHER = 10**18
-FEE = ETHER // 10
 ANSWER_PERIOD = 600
 ZERO_BYTE, NONZERO_BYTE = 4, 16
 """Gas of a byte of calldata (EIP-2028)."""

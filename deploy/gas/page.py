@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from contracts.fees import TRANSACTION_GAS
 from deploy.gas.figures import FIGURES, Snapshot
+from deploy.gas.subjects import LINEAR
 from prover.errors import RefuteError
 
 PAGE = Path(__file__).parents[2] / "docs" / "gas.md"
@@ -27,7 +29,6 @@ FLOOR_PER_BYTE = 64
 """EIP-7976."""
 NEW_SLOT_MORE = 97_920 - 20_000
 """What a new storage slot would cost beyond today's price."""
-TRANSACTION = 21_000
 _GWEI = 1e-9
 
 PARTS = ("transaction", "calldata", "storage", "keccak", "logs", "calls", "memory", "arithmetic", "refunds")
@@ -116,7 +117,7 @@ def _naive(snapshot: Snapshot) -> str:
     """One element of a linear layer: by the game, and with every operand in one transaction."""
     naive = snapshot.figures["naive_multiply_add"]
     rows = []
-    for terms in (768, 4_096, 12_288, 53_248):
+    for terms in LINEAR:
         data = terms * 3 * 16
         computed = terms * naive
         game = snapshot.figures[f"step_dot_{terms}"]
@@ -144,7 +145,7 @@ def _prices(snapshot: Snapshot) -> str:
 
 def _repriced(snapshot: Snapshot) -> str:
     def floored(name: str) -> int:
-        return sum(max(row["gas"], TRANSACTION + FLOOR_PER_BYTE * row["bytes"]) for row in snapshot.moves[name])
+        return sum(max(row["gas"], TRANSACTION_GAS + FLOOR_PER_BYTE * row["bytes"]) for row in snapshot.moves[name])
 
     def slots(name: str) -> int:
         return snapshot.parts[name].get("new slots", 0)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from prover.benchmarks.writing import I8, I16, I32, ONE, ZERO
 from prover.program import (
     CheckpointRef,
     DType,
-    Immediate,
     InputRef,
     Layer,
     Opcode,
@@ -30,8 +30,6 @@ from prover.program import (
 )
 from prover.trace import Array, array_root
 
-I8, I16, I32 = DType.I8, DType.I16, DType.I32
-ONE, ZERO = Immediate(1), Immediate(0)
 WINDOW = 4
 """Positions that attend to each other. Every window holds the tokens 0 to 3, so that one is computed for all."""
 EMBED = 0

@@ -24,7 +24,7 @@ from prover.benchmarks.contests import LLAMA_BLOCK, MINILM, Contest, together
 from prover.benchmarks.fidelity import FIDELITY
 from prover.benchmarks.memory import peak_mib
 from prover.benchmarks.speed import Case, compare
-from prover.compiler import CompiledModel
+from prover.publication import Say
 from prover.quality import Quality
 from prover.runtime import Runtime
 
@@ -33,20 +33,28 @@ BATCHES = {MINILM: (1, 2, 4, 8, 16, 32), LLAMA_BLOCK: (1,)}
 _TOP1 = {"float_accuracy": "top1_float", "integer_accuracy": "top1_exact"}
 
 
-def raced(contest: Contest, batch: int, made: CompiledModel, folder: Path, repetitions: int) -> dict[str, Any]:
-    """Times and peaks of one batch size; `folder` holds the published model."""
+def raced(contest: Contest, models: Path, repetitions: int, say: Say) -> dict[str, Any]:
+    """Times and peaks of a contest, by batch size; its model is published under `models` for the fresh processes."""
+    say(f"compiling {contest.name}")
     module = contest.module()
-    samples = contest.samples(batch, 2)
-    inputs = together(samples)
-    queries = [made.quantise(*sample) for sample in samples]
-    name = f"{contest.name}, batch {batch}"
-    case = Case(name, Runtime(made.program, made.weights), queries, lambda: module(*inputs))
-    return {
-        **compare(case, repetitions),
-        "batch": batch,
-        "peak_mib_float": round(peak_mib("float", contest, batch, folder), 1),
-        "peak_mib_exact": round(peak_mib("exact", contest, batch, folder), 1),
-    }
+    made = contest.compile(module)
+    folder = model_folder.publish(contest.published(made), models)
+    runtime = Runtime(made.program, made.weights)
+    found = {}
+    for batch in BATCHES[contest]:
+        name = f"{contest.name}, batch {batch}"
+        say(f"racing {name}")
+        samples = contest.samples(batch)
+        inputs = together(samples)
+        queries = [made.quantise(*sample) for sample in samples]
+        case = Case(name, runtime, queries, lambda inputs=inputs: module(*inputs))  # type: ignore[misc]
+        found[f"{contest.name}-b{batch}"] = {
+            **compare(case, repetitions),
+            "batch": batch,
+            "peak_mib_float": round(peak_mib("float", contest, batch, folder), 1),
+            "peak_mib_exact": round(peak_mib("exact", contest, batch, folder), 1),
+        }
+    return found
 
 
 def described(found: Quality) -> dict[str, Any]:
@@ -62,14 +70,8 @@ def main() -> None:
     console = Console(soft_wrap=True)
     figures: dict[str, Any] = {"threads": torch.get_num_threads(), "speed": {}, "quality": {}}
     with tempfile.TemporaryDirectory() as models:
-        for contest, batches in BATCHES.items():
-            console.print(f"compiling {contest.name}")
-            made = contest.compile()
-            folder = model_folder.publish(contest.published(made), Path(models))
-            for batch in batches:
-                console.print(f"racing {contest.name}, batch {batch}")
-                found = raced(contest, batch, made, folder, options.repetitions)
-                figures["speed"][f"{contest.name}-b{batch}"] = found
+        for contest in BATCHES:
+            figures["speed"] |= raced(contest, Path(models), options.repetitions, console.print)
     for name, judge in FIDELITY.items():
         console.print(f"quality of {name}")
         figures["quality"][name] = described(judge())

@@ -13,9 +13,6 @@ from prover.model_folder import Model
 
 Tensors = tuple[torch.Tensor, ...]
 
-FEW = 60
-"""Calibration samples: neither speed nor memory depends on them."""
-
 
 @dataclass(frozen=True)
 class Contest:
@@ -24,16 +21,19 @@ class Contest:
     Args:
         name: of the model, and of what has to be compiled but once.
         module: makes the float32 module, in eval mode.
-        samples: (count, seed) to that many inputs of the module, each a batch of one.
+        samples: count to that many inputs of the module, each a batch of one.
+        few: calibration samples; neither speed nor memory depends on them.
     """
 
     name: str
     module: Callable[[], torch.nn.Module]
-    samples: Callable[[int, int], Sequence[Tensors]]
+    samples: Callable[[int], Sequence[Tensors]]
+    few: int
 
-    def compile(self) -> CompiledModel:
-        few = self.samples(FEW, 1)
-        return compile_shapes(self.module(), {self.name: few[0]}, {self.name: few})[self.name]
+    def compile(self, module: torch.nn.Module) -> CompiledModel:
+        """The integer model of what `module` made."""
+        few = self.samples(self.few)
+        return compile_shapes(module, {self.name: few[0]}, {self.name: few})[self.name]
 
     @staticmethod
     def published(made: CompiledModel) -> Model:
@@ -46,7 +46,7 @@ def together(samples: Sequence[Tensors]) -> Tensors:
     return tuple(torch.cat(column) for column in zip(*samples, strict=True))
 
 
-def _sentences(count: int, _seed: int) -> list[Tensors]:
+def _sentences(count: int) -> list[Tensors]:
     from prover.examples import minilm
 
     texts = minilm.calibration_texts()
@@ -59,9 +59,9 @@ def _sentence_encoder() -> torch.nn.Module:
     return minilm.encoder()
 
 
-def _hidden_states(count: int, seed: int) -> list[Tensors]:
-    generator = torch.Generator().manual_seed(seed)
-    return [(torch.randn(1, 128, 2048, generator=generator),) for _ in range(min(count, 8))]
+def _hidden_states(count: int) -> list[Tensors]:
+    generator = torch.Generator().manual_seed(1)
+    return [(torch.randn(1, 128, 2048, generator=generator),) for _ in range(count)]
 
 
 def _llama_block() -> torch.nn.Module:
@@ -70,9 +70,9 @@ def _llama_block() -> torch.nn.Module:
     return language.llama_block()
 
 
-MINILM = Contest("minilm-128", _sentence_encoder, _sentences)
+MINILM = Contest("minilm-128", _sentence_encoder, _sentences, few=60)
 """all-MiniLM-L6-v2 with its weights, 128 tokens."""
-LLAMA_BLOCK = Contest("llama-block-2048", _llama_block, _hidden_states)
+LLAMA_BLOCK = Contest("llama-block-2048", _llama_block, _hidden_states, few=8)
 """One block of width 2,048 with random weights, 128 tokens."""
 
 CONTESTS = {contest.name: contest for contest in (MINILM, LLAMA_BLOCK)}

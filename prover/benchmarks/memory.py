@@ -10,7 +10,6 @@ import logging
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
@@ -46,7 +45,7 @@ def _peak() -> float:
 @torch.inference_mode()
 def _run_float(contest: Contest, batch: int) -> None:
     module = contest.module()
-    inputs = together(contest.samples(batch, 2))
+    inputs = together(contest.samples(batch))
     for _ in range(RUNS):
         module(*inputs)
 
@@ -56,24 +55,23 @@ def _run_exact(contest: Contest, batch: int, folder: Path) -> None:
     runtime = Runtime(model.program, model.weights)
     forms = [Quantisation.from_dict(form) for form in model.report["inputs"]]
     queries = [
-        [form.quantise(values) for form, values in zip(forms, sample, strict=True)]
-        for sample in contest.samples(batch, 2)
+        [form.quantise(values) for form, values in zip(forms, sample, strict=True)] for sample in contest.samples(batch)
     ]
     for _ in range(RUNS):
         for run in runtime.run_batch(queries):
             _ = run.trace.root
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("side", choices=("float", "exact"))
     parser.add_argument("contest", choices=CONTESTS)
     parser.add_argument("batch", type=int)
     parser.add_argument("folder", type=Path)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     contest = CONTESTS[options.contest]
-    contest.samples(1, 2)  # imports what the inputs take
+    contest.samples(1)  # imports what the inputs take
     torch.mm(torch.ones(2, 2), torch.ones(2, 2))
     before = _peak()
     if options.side == "float":

@@ -12,7 +12,6 @@ import pytest
 
 from contracts import calls
 from prover.encoding import decode_operator
-from prover.errors import IllegalMove
 from prover.game import rules
 from prover.game.adversaries import FaultyInterpretation, LyingDefender, MistakenChallenger, WanderingChallenger
 from prover.game.moves import Move, OpenTerms, RefuteProgram
@@ -25,24 +24,15 @@ from prover.program import Opcode, Operator
 from tests.contracts.machine import Refused, machine
 from tests.damage import damaged
 from tests.game.test_single_faults import random_fault
+from tests.steps import DISPUTE, REFEREE, REFUTED, by_the_rules
 from tests.strategies import random_operator, random_program
 
-WALK, REFEREE = machine("Walk"), machine("Referee")
+WALK = machine("Walk")
 OF_THE_REFEREE = {"pickElement", "openTerms", "pickTerms", "step"}
-DISPUTE = bytes(32)
-REFUTED = "refuted"
 
 PROGRAMS = 24
 MUTANTS_PER_MOVE = 6
 MOST_GAS = 2_000_000
-
-
-def by_the_rules(position: Position, move: Move) -> Position | str:
-    try:
-        after = rules.apply(position, move)
-    except IllegalMove as error:
-        return error.rule
-    return REFUTED if isinstance(after, rules.Refuted) else after
 
 
 def on_chain(position: Position, move: Move) -> Position | str:

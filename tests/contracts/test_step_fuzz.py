@@ -109,7 +109,7 @@ def test_a_contract_that_names_no_rule_is_found(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(step_fuzz, "_sent", lambda data: "Panic")
     assert any("cut calldata" in mismatch for mismatch in fuzz(1, 1, tmp_path).mismatches)
     monkeypatch.undo()
-    monkeypatch.setattr(step_fuzz, "_by_the_rules", lambda position, move: "WrongRecord")
+    monkeypatch.setattr(step_fuzz, "by_the_rules", lambda position, move: "WrongRecord")
     assert any("the rules say" in mismatch for mismatch in fuzz(1, 1, tmp_path).mismatches)
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from deploy.gas import decoder, wide
 from deploy.gas.decoder import GPT3, Decoder
-from deploy.gas.wide import I8, WINDOW, Shelf, Weights, checkpoint, complete, dot, largest, result
+from deploy.gas.wide import WINDOW, Shelf, Weights, checkpoint, complete, dot, largest, result
 from deploy.gas.windows import Lie, honest_and_liar
 from deploy.lies import FaultyRuntime
 from prover import validity
+from prover.benchmarks.writing import I8
 from prover.game.adversaries import Fault, LyingDefender
 from prover.game.players import Challenger
 from prover.game.position import Phase, Side
