@@ -9,7 +9,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 from web3 import HTTPProvider, Web3
 from web3.exceptions import TransactionNotFound
@@ -20,6 +19,8 @@ from contracts.asking import asking
 from contracts.calls import GAS_CAP
 from contracts.errors import ChainUnavailable, NodeRefused, WrongSetup
 from contracts.fees import TIP, gas_limit, highest_price, not_funded
+from contracts.signers import Signer
+from prover.merkle import keccak
 
 REQUEST_SECONDS = 30
 LOG_PAGE = 5_000
@@ -156,7 +157,7 @@ class Chain:
 
     def send(
         self,
-        account: LocalAccount,
+        account: Signer,
         to: str | None,
         data: bytes,
         *,
@@ -185,13 +186,13 @@ class Chain:
         }
         if to is not None:
             transaction["to"] = Web3.to_checksum_address(to)
-        signed = account.sign_transaction(transaction)
+        raw = bytes(account.sign_transaction(transaction).raw_transaction)
         try:
             with asking("take a transaction"):
-                return bytes(self._web3.eth.send_raw_transaction(signed.raw_transaction))
+                return bytes(self._web3.eth.send_raw_transaction(raw))
         except NodeRefused as refused:
             if "already known" in str(refused):
-                return bytes(signed.hash)
+                return keccak(raw)
             raise
 
     def require_balance(self, address: str, value: int, gas: int, base_fee: int) -> None:

@@ -7,8 +7,6 @@ from typing import Any
 
 import structlog
 from eth_abi.exceptions import DecodingError
-from eth_account.messages import encode_typed_data
-from eth_account.signers.local import LocalAccount
 
 from contracts.abi import Event, UndecodableLog, refute_abi
 from contracts.asking import Reverted
@@ -18,6 +16,7 @@ from contracts.chain import Chain
 from contracts.deployment import Deployment
 from contracts.errors import WrongSetup
 from contracts.outbox import PATIENCE, Outbox
+from contracts.signers import Signer
 from prover.game.position import Position
 
 _log = structlog.get_logger()
@@ -38,7 +37,7 @@ class Client:
         self,
         chain: Chain,
         deployment: Deployment,
-        account: LocalAccount | None = None,
+        account: Signer | None = None,
         *,
         fee_factor: float = FEE_FACTOR,
         patience: float = PATIENCE,
@@ -55,7 +54,7 @@ class Client:
     def address(self) -> str:
         return self._signer().address
 
-    def _signer(self) -> LocalAccount:
+    def _signer(self) -> Signer:
         if self._account is None:
             raise WrongSetup("this needs an account to sign with; give --key FILE")
         return self._account
@@ -115,10 +114,18 @@ class Client:
 
     def sign_opening(self, claim: bytes, position: Position, content: bytes) -> bytes:
         """EIP-712 signature of an opening's content hash, so that another may send it (protocol, section 7.2)."""
-        bytes32 = "bytes32"
-        message = encode_typed_data(
-            {"name": "Refute", "version": "1", "chainId": self.chain.id, "verifyingContract": self.deployment.refute},
-            {"Opening": [{"name": name, "type": bytes32} for name in ("claim", "position", "content")]},
-            {"claim": claim, "position": position.digest, "content": content},
-        )
-        return bytes(self._signer().sign_message(message).signature)
+        domain = {"name": "string", "version": "string", "chainId": "uint256", "verifyingContract": "address"}
+        opening = dict.fromkeys(("claim", "position", "content"), "bytes32")
+        types = {"EIP712Domain": domain, "Opening": opening}
+        message = {
+            "types": {name: [{"name": n, "type": t} for n, t in fields.items()] for name, fields in types.items()},
+            "primaryType": "Opening",
+            "domain": {
+                "name": "Refute",
+                "version": "1",
+                "chainId": self.chain.id,
+                "verifyingContract": self.deployment.refute,
+            },
+            "message": {"claim": claim, "position": position.digest, "content": content},
+        }
+        return bytes(self._signer().sign_typed_data(full_message=message).signature)

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from eth_account.signers.local import LocalAccount
-
 from contracts.chain import Chain, Receipt
 from contracts.errors import NodeRefused
 from contracts.fees import TIP, gas_limit, highest_price
+from contracts.signers import Signer
 
 PATIENCE = 120.0
 """Seconds to wait for transactions to be mined."""
@@ -56,7 +55,7 @@ class Sent:
 class Outbox:
     """The way out for one account; `to` is the contract, `cap` the most wei it offers per gas."""
 
-    def __init__(self, chain: Chain, account: LocalAccount, to: str, cap: int, patience: float = PATIENCE) -> None:
+    def __init__(self, chain: Chain, account: Signer, to: str, cap: int, patience: float = PATIENCE) -> None:
         self._chain = chain
         self._account = account
         self._to = to
