@@ -86,19 +86,20 @@ async def _first(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float
 
 
 class Jobs(Generic[Key, Result]):
-    """Long computations, one after the other in a background thread, the urgent ones first; each is named by a key.
+    """Long computations in background threads, at most `parallel` at once, the urgent ones first; each has a key.
 
     With `inline` a job is done where it is started: for tests that step an agent round by round.
     """
 
-    def __init__(self, *, inline: bool = False) -> None:
+    def __init__(self, *, inline: bool = False, parallel: int = 1) -> None:
         self._inline = inline
+        self._parallel = parallel
         self._turn = threading.Condition()
         self._waiting: dict[Key, Callable[[], Result]] = {}
         self._urgent: set[Key] = set()
         self._done: queue.SimpleQueue[tuple[Key, Result | BaseException]] = queue.SimpleQueue()
         self._started: set[Key] = set()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self.wake: Callable[[], object] = lambda: None
 
     def start(self, key: Key, compute: Callable[[], Result], *, urgent: bool = False) -> bool:
@@ -114,10 +115,10 @@ class Jobs(Generic[Key, Result]):
                 self._turn.notify()
         if self._inline:
             self._compute(key, compute)
-        elif self._thread is None:
+        elif len(self._threads) < self._parallel:
             # A daemon: an agent that is told to stop does not wait for an inference.
-            self._thread = threading.Thread(target=self._work, daemon=True)
-            self._thread.start()
+            self._threads.append(threading.Thread(target=self._work, daemon=True))
+            self._threads[-1].start()
         return True
 
     def collect(self) -> list[tuple[Key, Result]]:

@@ -54,6 +54,11 @@ class Client:
     def address(self) -> str:
         return self._signer().address
 
+    @property
+    def account(self) -> str | None:
+        """The address, if it can sign."""
+        return None if self._account is None else self._account.address
+
     def _signer(self) -> Signer:
         if self._account is None:
             raise WrongSetup("this needs an account to sign with; give --key FILE")

@@ -27,7 +27,7 @@ from contracts.keys import load_account
 from deploy import devnet
 from prover import model_folder
 
-app = new_app(__doc__)
+app = new_app(__doc__, "refute")
 console = Console(soft_wrap=True)
 
 PortOption = Annotated[int, typer.Option(help="port on 127.0.0.1", min=0, max=65_535)]

@@ -56,7 +56,7 @@ def _agent(lie: str, client: Client, shelf: Shelf, smaller: Path | None, stake: 
 
 def start() -> None:
     """Entry point."""
-    app = new_app(None)
+    app = new_app(None, "dishonest")
     app.command()(main)
     run_command("dishonest", app)
 

@@ -18,7 +18,6 @@ from contracts.command_line import (
     LogForm,
     LogOption,
     ModelsOption,
-    add_money_commands,
     amount,
     configure_logs,
     connect,
@@ -28,13 +27,14 @@ from contracts.command_line import (
     run_until_told,
 )
 from contracts.devnet_files import URL
+from contracts.money_commands import add_money_commands
 from contracts.outbox import AGENTS_PATIENCE
 from contracts.shelf import Shelf, TorchRun
 from executor import requester
 from executor.decide import Policy
 from executor.service import ExecutorService
 
-app = new_app(__doc__)
+app = new_app(__doc__, "executor")
 console = Console(soft_wrap=True, highlight=False)
 
 RequestArgument = Annotated[str, typer.Argument(help="the request's id, as `executor request` printed it")]

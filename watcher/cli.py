@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from contracts.client import FEE_FACTOR
+from contracts.client import FEE_FACTOR, Client
 from contracts.command_line import (
     DEVNET,
+    POLICY,
+    RUNNING,
     ChainOption,
+    ConfigOption,
+    DataOption,
     DeploymentOption,
     FeeFactorOption,
     IntervalOption,
@@ -17,54 +22,146 @@ from contracts.command_line import (
     LogForm,
     LogOption,
     ModelsOption,
-    add_money_commands,
+    NetworkOption,
+    PasswordFileOption,
+    address,
     amount,
     configure_logs,
     connect,
+    data_directory,
     new_app,
+    read_only,
     run_command,
     run_until_told,
 )
 from contracts.devnet_files import URL
 from contracts.errors import WrongSetup
+from contracts.money_commands import add_money_commands
 from contracts.outbox import AGENTS_PATIENCE
 from contracts.shelf import Shelf, TorchRun
-from watcher.decide import Policy
+from watcher.policy import Policy, read_secret
 from watcher.service import WatcherService
 from watcher.verdict import TwoBackends
 
-app = new_app(None)
+app = new_app(None, "watcher")
+
+EXAMPLES = """
+Examples:
+
+watcher --stake 10eth                          beside `refute devnet`
+
+watcher --stake 10eth --sample 0.2 --defend    a fifth of all claims, and those of whoever trusts this account
+
+watcher --dry-run --network mainnet.toml       what it would do, without a key
+"""
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, epilog=EXAMPLES)
 def watch(
     context: typer.Context,
     stake: Annotated[
-        str | None, typer.Option(help="what to have at stake: 10eth, 0.5ether, 500gwei, or wei", show_default=False)
+        str | None,
+        typer.Option(
+            help="what to have at stake: 10eth, 0.5ether, 500gwei, or wei", show_default=False, rich_help_panel=POLICY
+        ),
     ] = None,
+    sample: Annotated[
+        float,
+        typer.Option(
+            help="share of the claims to verify, drawn with a secret of this watcher",
+            min=0,
+            max=1,
+            rich_help_panel=POLICY,
+        ),
+    ] = 1.0,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="verify only this model, by name or id; may be given several times", rich_help_panel=POLICY),
+    ] = None,
+    not_model: Annotated[
+        list[str] | None, typer.Option(help="never verify this model; several times", rich_help_panel=POLICY)
+    ] = None,
+    executor: Annotated[
+        list[str] | None,
+        typer.Option(help="verify only this executor's claims, by address; several times", rich_help_panel=POLICY),
+    ] = None,
+    not_executor: Annotated[
+        list[str] | None,
+        typer.Option(help="never verify this executor's claims; several times", rich_help_panel=POLICY),
+    ] = None,
+    defend: Annotated[
+        bool,
+        typer.Option(
+            "--defend",
+            help="move for executors that named this account as delegate, when they are late",
+            rich_help_panel=POLICY,
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only say what it would do; needs no key", rich_help_panel=POLICY)
+    ] = False,
+    parallel: Annotated[
+        int,
+        typer.Option(help="claims to verify at once, each with its own memory", min=1, max=64, rich_help_panel=RUNNING),
+    ] = 1,
     chain: ChainOption = URL,
     deployment: DeploymentOption = DEVNET.deployment,
     models: ModelsOption = DEVNET.models,
     key: KeyOption = None,
+    password_file: PasswordFileOption = None,
+    data: DataOption = None,
     interval: IntervalOption = 0.5,
     fee_factor: FeeFactorOption = FEE_FACTOR,
     log: LogOption = LogForm.console,
+    config: ConfigOption = None,
+    network: NetworkOption = None,
 ) -> None:
     """Re-run every claim until interrupted, and dispute the wrong ones.
 
     Without further flags it watches the devnet that `refute devnet` started. It deposits up to --stake once; stake
-    that it loses is not replaced. A claim of a model that is not under --models is unknown to it: it says so and
-    lets it pass. Start it again at any time: what matters is on the chain.
+    that it loses is not replaced; rewards are collected as they come. A claim of a model that is not under --models is
+    unknown to it: it says so and lets it pass. Start it again at any time: what matters is on the chain.
+
+    `refute config watcher` shows the effective options, `refute doctor watcher` checks them.
     """
     if context.invoked_subcommand is not None:
         return
-    if stake is None:
+    if stake is None and not dry_run:
         raise WrongSetup("there is no --stake; give one of at least the bond of a dispute, such as --stake 10eth")
     configure_logs(log)
-    policy = Policy(amount(stake, "--stake"))
-    client = connect(chain, deployment, key, "watcher", fee_factor=fee_factor, patience=AGENTS_PATIENCE)
+    client = _client(dry_run, chain, deployment, key, password_file, fee_factor)
+    shelf, place = Shelf(models), data_directory(data, deployment, client, client.account or "dry-run")
+    bond = client.deployment.parameters.challenger_bond
+    policy = Policy(
+        stake=bond if stake is None else amount(stake, "--stake"),
+        sample=sample,
+        secret=read_secret(place) if sample < 1 else b"",
+        models=frozenset(map(shelf.resolve, model or ())),
+        refused_models=frozenset(map(shelf.resolve, not_model or ())),
+        executors=frozenset(address(text, "--executor") for text in executor or ()),
+        refused_executors=frozenset(address(text, "--not-executor") for text in not_executor or ()),
+        defend=defend,
+    )
     judge = TwoBackends(TorchRun(), TorchRun(second=True))
-    run_until_told(WatcherService(client, Shelf(models), judge, policy, interval=interval))
+    service = WatcherService(client, shelf, judge, policy, interval=interval, parallel=parallel)
+    run_until_told(service)
+
+
+def _client(
+    dry_run: bool, chain: str, deployment: Path, key: str | None, password_file: Path | None, fee_factor: float
+) -> Client:
+    """Without an account for a dry run: what cannot sign sends nothing."""
+    if dry_run:
+        return read_only(chain, deployment)
+    return connect(
+        chain,
+        deployment,
+        key,
+        "watcher",
+        password_file=password_file,
+        fee_factor=fee_factor,
+        patience=AGENTS_PATIENCE,
+    )
 
 
 add_money_commands(app, "watcher")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -16,29 +17,35 @@ from contracts.client import Client
 from contracts.errors import WrongSetup
 from contracts.observer import Observer
 from contracts.sender import Sender
+from contracts.service.rehearsal import Rehearsal
 from contracts.shelf import Shelf
-from contracts.snapshot import Snapshot
+from contracts.snapshot import AccountView, Snapshot
 from prover.game.players import Challenger
 from watcher import actions, decide
 from watcher.actions import Action
 from watcher.bench import Bench, Challenge
 from watcher.chronicle import Chronicle
-from watcher.decide import Policy
+from watcher.policy import Policy
 from watcher.verdict import Judge
+
+_NOBODY = AccountView("nobody")
+_PLENTY = 1 << 96
+"""Wei beyond every need."""
 
 
 class WatcherService:
     """Watches every claim with one account.
 
     Args:
-        client: the account and deployment to watch with.
+        client: the account and deployment to watch with; without an account it only says what it would do.
         shelf: the models it has.
         judge: gives the verdict on a claim.
-        policy: the stake.
+        policy: the stake, and what to verify.
         challenge: makes the challenger from the execution that a claim was refuted with.
         interval: seconds between looks at the chain when nothing happens.
         exit_after: finish when this many of its disputes are over and nothing is left to collect; None: never.
         inline: judge claims in the round itself, not in the background.
+        parallel: how many claims are judged at once in the background.
     """
 
     def __init__(
@@ -52,6 +59,7 @@ class WatcherService:
         interval: float = 0.5,
         exit_after: int | None = None,
         inline: bool = False,
+        parallel: int = 1,
         log: FilteringBoundLogger | None = None,
     ) -> None:
         bond = client.deployment.parameters.challenger_bond
@@ -63,16 +71,19 @@ class WatcherService:
         self.interval = interval
         self.log = (log or structlog.get_logger()).bind(agent="watcher")
         self._client = client
-        self._me = client.address
+        self._me = client.account or _NOBODY.address
         self._policy = policy
         self._exit_after = exit_after
-        self._observer = Observer(client, self._me)
-        self._sender: Sender[Action] = Sender(client, self.log)
-        self._bench = Bench(shelf, judge, self.log, inline, challenge)
+        self._observer = Observer(client, client.account)
+        self._sender: Sender[Action] | Rehearsal[Action] = (
+            Sender(client, self.log) if client.account is not None else Rehearsal(self.log)
+        )
+        self._bench = Bench(shelf, judge, self.log, inline, challenge, parallel)
         self._chronicle = Chronicle(self._me, self.log)
         self._staked = False
         self._turns = 0
         self._credits = 0
+        self._rehearsed: tuple[Snapshot, Snapshot] | None = None
 
     def on_wake(self, wake: Callable[[], object]) -> None:
         self._bench.jobs.wake = wake
@@ -82,7 +93,7 @@ class WatcherService:
 
     def round(self) -> bool:
         """Observe, decide, act; whether anything was done."""
-        snapshot = self._observer.observe()
+        snapshot = self._look()
         busy = self._bench.collect(snapshot)
         if self._chronicle.note(snapshot):
             self._bench.keep(snapshot)
@@ -94,6 +105,16 @@ class WatcherService:
         sent = self._sender.send(self._wanted(due, snapshot, started), snapshot.timestamp)
         done = [self._note_done(action, outcome, snapshot) for action, outcome in sent]
         return busy or any(started) or any(done)
+
+    def _look(self) -> Snapshot:
+        """The state at the latest block; in a dry run with the money that the policy speaks of."""
+        snapshot = self._observer.observe()
+        if self._client.account is not None:
+            return snapshot
+        if self._rehearsed is None or self._rehearsed[0] is not snapshot:
+            funded = replace(_NOBODY, free=self._policy.stake, balance=_PLENTY)
+            self._rehearsed = snapshot, replace(snapshot, account=funded)
+        return self._rehearsed[1]
 
     def _note_turns(self, snapshot: Snapshot) -> None:
         """The stake is brought up to the policy's once, and once more if the chain went back and undid that."""
@@ -107,7 +128,7 @@ class WatcherService:
         for action in due:
             if isinstance(action, actions.Check):
                 started.append(self._bench.start(action, snapshot))
-            elif isinstance(action, actions.Doubt | actions.Stuck | actions.Postpone):
+            elif isinstance(action, actions.Spoken):
                 self._chronicle.say(action, snapshot.timestamp)
             else:
                 yield action, self._call(action, snapshot)
@@ -123,7 +144,7 @@ class WatcherService:
             case actions.ProveOutput(claim, seam):
                 outputs = snapshot.claims[claim].outputs
                 return calls.prove_output(claim, self._bench.refutation(claim), outputs, seam.output, seam.chunk)
-            case actions.Reply(dispute, position, move):
+            case actions.Reply(dispute, position, move) | actions.Defend(dispute, position, move):
                 return calls.answer(dispute, position, move)
             case actions.Expire(disputes):
                 return calls.expire(disputes)
@@ -145,10 +166,11 @@ class WatcherService:
                 log.info("claim_challenged", claim=hexed(claim))
             case actions.ProveOutput(claim, seam):
                 log.info("output_disproved", claim=hexed(claim), output=seam.output, chunk=seam.chunk)
-            case actions.Reply(dispute, position, move):
+            case actions.Reply(dispute, position, move) | actions.Defend(dispute, position, move):
                 claim = snapshot.disputes[dispute].claim
                 level = position.phase.level
-                log.info("move_sent", claim=hexed(claim), dispute=hexed(dispute), level=level, move=type(move).__name__)
+                event = "move_sent" if isinstance(action, actions.Reply) else "delegated_move_sent"
+                log.info(event, claim=hexed(claim), dispute=hexed(dispute), level=level, move=type(move).__name__)
             case actions.Expire(disputes):
                 log.info("disputes_expired", disputes=[hexed(d) for d in disputes])
             case actions.Settle(dispute):

@@ -125,7 +125,7 @@ def test_a_new_key_needs_a_password(tmp_path: Path) -> None:
     file = tmp_path / "keystore.json"
     with pytest.raises(WrongSetup, match="the password in REFUTE_PASSWORD is empty"):
         create_keystore(file, None, {"REFUTE_PASSWORD": ""})
-    with pytest.raises(WrongSetup, match="the new keystore .* needs its password"):
+    with pytest.raises(WrongSetup, match=r"the new keystore .* needs its password"):
         create_keystore(file, None, {}, ask=_ends)
     assert not file.exists()
 

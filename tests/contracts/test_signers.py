@@ -138,7 +138,7 @@ def test_a_signer_that_is_gone_or_refuses_is_waited_for(chain: Chain) -> None:
 
     with signer_at(locked) as url:
         signer = RemoteSigner(url)
-        with pytest.raises(ChainUnavailable, match="refuses eth_signTransaction: .*the account is locked"):
+        with pytest.raises(ChainUnavailable, match=r"refuses eth_signTransaction: .*the account is locked"):
             _sent(chain, signer)
     with pytest.raises(ChainUnavailable, match="does not answer to eth_signTransaction"):
         _sent(chain, signer)
