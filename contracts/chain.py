@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hexbytes import HexBytes
-from web3 import HTTPProvider, Web3
+from web3 import Web3
 from web3.exceptions import TransactionNotFound
 from web3.providers.base import BaseProvider
 from web3.types import LogReceipt, RPCEndpoint, TxParams
@@ -19,10 +19,10 @@ from contracts.asking import asking
 from contracts.calls import GAS_CAP
 from contracts.errors import ChainUnavailable, NodeRefused, WrongSetup
 from contracts.fees import TIP, gas_limit, highest_price, not_funded
+from contracts.service.nodes import Nodes, urls_of
 from contracts.signers import Signer
 from prover.merkle import keccak
 
-REQUEST_SECONDS = 30
 LOG_PAGE = 5_000
 """Blocks asked for at once: what public nodes allow. Fewer where a node refuses so many."""
 
@@ -57,6 +57,8 @@ class Chain:
         for name in ("gas_price_strategy", "ens_name_to_address", "validation", "gas_estimate"):
             self._web3.middleware_onion.remove(name)
         self.url = url
+        self.heads: list[str] = []
+        """WebSocket URLs that say when there is a new block."""
         self._page = LOG_PAGE
         with asking("say its id"):
             try:
@@ -65,17 +67,35 @@ class Chain:
                 raise ValueError("what it answers is not JSON-RPC") from error
 
     @classmethod
-    def connect(cls, url: str) -> Chain:
-        """The chain behind a URL; WrongSetup if the URL is none, ChainUnavailable if nothing answers there."""
-        if not url.startswith(("http://", "https://")):
-            raise WrongSetup(f"{url!r} is not a chain's URL; give one that starts with http:// or https://")
+    def connect(cls, urls: str) -> Chain:
+        """The chain behind URLs, separated by commas, of which the first that answers is asked.
+
+        WrongSetup if one is no URL or they are of different chains, ChainUnavailable if nothing answers there.
+        """
+        named = urls_of(urls)
+        asked = [url for url in named if url.startswith("http")]
         try:
-            # Retrying is the agents' business.
-            return cls(HTTPProvider(url, {"timeout": REQUEST_SECONDS}, exception_retry_configuration=None), url)
+            chain = cls(Nodes.at(asked), ", ".join(asked))
         except ChainUnavailable as error:
             raise ChainUnavailable(
-                f"no chain answers at {url}; start one (`refute devnet`) or give another with --chain"
+                f"no chain answers at {', '.join(asked)}; start one (`refute devnet`) or give another with --chain"
             ) from error
+        chain.heads = [url for url in named if url.startswith("ws")]
+        return chain
+
+    def compare_nodes(self) -> str | None:
+        """Hold the nodes against each other now and then; what they disagree about, if they do."""
+        provider = self._web3.provider
+        if not isinstance(provider, Nodes):
+            return None
+        provider.compare()
+        return provider.doubt
+
+    @property
+    def generation(self) -> int:
+        """Grows when another node is asked from now on."""
+        provider = self._web3.provider
+        return provider.generation if isinstance(provider, Nodes) else 0
 
     # Looking
 

@@ -15,7 +15,7 @@ from contracts.calls import Call
 from contracts.chain import Chain
 from contracts.deployment import Deployment
 from contracts.errors import WrongSetup
-from contracts.outbox import PATIENCE, Outbox
+from contracts.outbox import PATIENCE, Kept, Outbox
 from contracts.signers import Signer
 from prover.game.position import Position
 
@@ -91,6 +91,10 @@ class Client:
             return None
 
     # Acting
+
+    def keep_in(self, kept: Kept) -> None:
+        """Keep transactions on their way for the account's next process, and go on with those of the last one."""
+        self._outbox.keep_in(kept)
 
     def transact(self, call: Call) -> Done:
         """Send one transaction and wait for it.

@@ -7,9 +7,10 @@ replaced by the same one with higher fees, the lowest nonce first, up to what th
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from contracts.chain import Chain, Receipt
 from contracts.errors import NodeRefused
@@ -52,6 +53,14 @@ class Sent:
         return self.value + gas_limit(self.gas, self.data) * self.price
 
 
+class Kept(Protocol):
+    """Where transactions on their way are kept for the next process."""
+
+    def transactions(self) -> list[Sent]: ...
+
+    def keep_transactions(self, sent: Iterable[Sent]) -> None: ...
+
+
 class Outbox:
     """The way out for one account; `to` is the contract, `cap` the most wei it offers per gas."""
 
@@ -62,9 +71,25 @@ class Outbox:
         self._cap = cap
         self._patience = patience
         self._sent: dict[int, Sent] = {}
+        self._kept: Kept | None = None
+        self._written: list[tuple[int, tuple[bytes, ...]]] | None = None
         self._mined = self._next = self._first = self._base_fee = 0
         self._strange: tuple[int, float] | None = None
         """The lowest unmined nonce, if an earlier process has used it, and since when it is."""
+
+    def keep_in(self, kept: Kept) -> None:
+        """Go on with what an earlier process had on its way, and keep what is for the next one."""
+        self._kept = kept
+        self._sent |= {sent.nonce: sent for sent in kept.transactions()}
+
+    def _keep(self) -> None:
+        if self._kept is None:
+            return
+        unmined = [self._sent[nonce] for nonce in self._unmined()]
+        written = [(sent.nonce, tuple(sent.hashes)) for sent in unmined]
+        if written != self._written:
+            self._written = written
+            self._kept.keep_transactions(unmined)
 
     @property
     def price(self) -> int:
@@ -80,6 +105,7 @@ class Outbox:
             # What an earlier process wanted is decided anew from the chain, so nothing is lost with it.
             self._next = self._mined
         self._first = self._next
+        self._keep()
         return pending - self._mined > (1 if self._next < pending else 0)
 
     def _look(self) -> int:
@@ -121,6 +147,7 @@ class Outbox:
         self._offer(sent)
         self._sent[sent.nonce] = sent
         self._next += 1
+        self._keep()
         return sent
 
     def _offer(self, sent: Sent) -> None:
