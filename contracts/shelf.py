@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from time import monotonic
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -154,6 +155,18 @@ def input_arrays(program: Program, inputs: Sequence[bytes]) -> list[Array]:
         np.frombuffer(data, NUMPY_DTYPES[spec.dtype]).reshape(spec.shape)
         for data, spec in zip(inputs, program.inputs, strict=True)
     ]
+
+
+@runtime_checkable
+class BatchRun(Protocol):
+    """A `Run` that takes several queries in one pass."""
+
+    def batch(self, model: Model, queries: Sequence[Sequence[Array]]) -> list[Execution]: ...
+
+
+def run_all(run: Run, model: Model, queries: Sequence[Sequence[Array]]) -> list[Execution]:
+    """Executions of a model on several inputs, together if `run` can do that."""
+    return run.batch(model, queries) if isinstance(run, BatchRun) else [run(model, inputs) for inputs in queries]
 
 
 class TorchRun:

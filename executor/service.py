@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -16,12 +18,13 @@ from contracts.client import Client
 from contracts.errors import WrongSetup
 from contracts.observer import Observer
 from contracts.sender import Sender
+from contracts.service.disk import free_bytes
 from contracts.shelf import Run, Shelf
 from contracts.snapshot import Snapshot
 from executor import actions, decide
 from executor.actions import Action
 from executor.chronicle import Chronicle
-from executor.decide import Policy
+from executor.policy import Policy
 from executor.workshop import Defend, Workshop
 from prover.game.players import Defender
 
@@ -38,6 +41,7 @@ class ExecutorService:
         interval: seconds between looks at the chain when nothing happens.
         exit_after: finish after this many of its claims have become final or fallen; None: never.
         inline: run models in the round itself, not in the background.
+        data: where it keeps its own files: the room there is looked at before a request is accepted.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class ExecutorService:
         interval: float = 0.5,
         exit_after: int | None = None,
         inline: bool = False,
+        data: Path | None = None,
         log: FilteringBoundLogger | None = None,
     ) -> None:
         least = client.deployment.parameters.executor_stake
@@ -67,6 +72,7 @@ class ExecutorService:
         self._exit_after = exit_after
         self._observer = Observer(client, self._me)
         self._sender: Sender[Action] = Sender(client, self.log)
+        self._data = data
         self._workshop = Workshop(shelf, run, defend, self.log, inline)
         self._chronicle = Chronicle(self._me, self.log)
         self._staked = False
@@ -86,6 +92,8 @@ class ExecutorService:
             self._workshop.keep(snapshot, self._me)
         self._note_turns(snapshot)
         held = self._workshop.held(snapshot, self._staked)
+        if self._data is not None:
+            held = replace(held, disk=free_bytes(self._data))
         started: list[bool] = []
         due = decide.due(snapshot, held, self._me, snapshot.timestamp, self._policy)
         sent = self._sender.send(self._wanted(due, snapshot, started), snapshot.timestamp)
@@ -104,8 +112,8 @@ class ExecutorService:
         for action in due:
             if isinstance(action, actions.Computation):
                 started.append(self._workshop.start(action, snapshot))
-            elif isinstance(action, actions.Leave | actions.Stuck):
-                self._chronicle.say(action)
+            elif isinstance(action, actions.Spoken):
+                self._chronicle.say(action, snapshot.timestamp)
             else:
                 yield action, self._call(action)
 
@@ -117,8 +125,8 @@ class ExecutorService:
                 return calls.deposit(amount)
             case actions.Accept(request):
                 return calls.accept(request)
-            case actions.PostClaim(request, interface, trace_root, outputs):
-                return calls.claim(request, interface, trace_root, outputs)
+            case actions.PostClaim(request, interface, trace_root, outputs, delegate):
+                return calls.claim(request, interface, trace_root, outputs, delegate)
             case actions.Answer(dispute, position, move):
                 return calls.answer(dispute, position, move)
             case actions.Finalise(claim):

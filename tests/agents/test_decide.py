@@ -141,7 +141,7 @@ def test_a_claim_whose_window_is_over_is_neither_judged_nor_challenged() -> None
 def test_an_answer_that_is_overdue_is_not_posted_but_lapsed() -> None:
     mine = request(status=RequestStatus.ACCEPTED, executor=ME, deadline=NOW)
     assert executors(snapshot(mine)) == [executing.Lapse(mine.id)]
-    assert executors(snapshot(replace(mine, deadline=NOW + 1))) == [executing.Run(mine.id)]
+    assert executors(snapshot(replace(mine, deadline=NOW + 1))) == [executing.Run((mine.id,))]
 
 
 # Verdicts
@@ -309,7 +309,7 @@ def test_an_executor_accepts_nothing_that_it_could_not_run_again_on_its_clock() 
 def test_an_executor_computes_again_what_failed_when_it_has_rested_and_accepts_no_more_of_it() -> None:
     owed = request(0, status=RequestStatus.ACCEPTED, executor=ME, deadline=NOW + 1)
     held = replace(DEFENDED, refused=frozenset({MODEL}), executions={})
-    assert executors(snapshot(owed, request(1), free=STAKE), held) == [executing.Run(owed.id)]
+    assert executors(snapshot(owed, request(1), free=STAKE), held) == [executing.Run((owed.id,))]
     assert executors(snapshot(owed, request(1), free=STAKE), replace(held, resting=frozenset({owed.id}))) == []
 
 
