@@ -135,6 +135,14 @@ class Snapshot:
     requests: Mapping[bytes, RequestView] = field(default_factory=dict)
     claims: Mapping[bytes, ClaimView] = field(default_factory=dict)
     disputes: Mapping[bytes, DisputeView] = field(default_factory=dict)
+    shallow: frozenset[bytes] = frozenset()
+    """Requests and claims that are not in enough blocks yet to risk money on."""
+    doubt: str | None = None
+    """What the nodes disagree about, if they do."""
+
+    def may_risk(self, id: bytes) -> bool:
+        """Whether money may be put on a request or claim: it is deep enough, and the nodes agree."""
+        return self.doubt is None and id not in self.shallow
 
     def running_disputes(self) -> list[DisputeView]:
         """Disputes that nobody has won or lost yet, on claims that stand."""

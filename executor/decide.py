@@ -163,7 +163,8 @@ def _manage_stake(snapshot: Snapshot, held: Held, me: str, policy: Policy) -> It
     lacking = policy.stake - snapshot.account.stake
     at_work = any(r.executor == me for r in snapshot.requests.values() if r.status in AT_WORK)
     # A deposit that cannot be paid ends the agent with a word to its operator, but not while it has work to defend.
-    if lacking > 0 and not held.staked and (lacking <= snapshot.account.balance or not at_work):
+    may = snapshot.doubt is None and (lacking <= snapshot.account.balance or not at_work)
+    if lacking > 0 and not held.staked and may:
         yield Deposit(lacking)
     if snapshot.account.credits > 0:
         yield Collect(snapshot.account.credits)
@@ -187,7 +188,7 @@ def _take_requests(snapshot: Snapshot, held: Held, me: str, policy: Policy) -> I
     for request in snapshot.requests.values():
         if request.status is not RequestStatus.OPEN or not _acceptable(request, me, policy) or request.id in fallen:
             continue
-        if request.model in held.refused:
+        if request.model in held.refused or not snapshot.may_risk(request.id):
             continue
         if request.model not in held.models:
             if request.model in held.folders:

@@ -130,7 +130,7 @@ def _close(mine: list[DisputeView], snapshot: Snapshot, now: int) -> Iterator[Ac
 def _manage_stake(running: list[DisputeView], snapshot: Snapshot, held: Held, policy: Policy) -> Iterator[Action]:
     lacking = _lacking(snapshot, held, policy)
     # A deposit that cannot be paid ends the agent with a word to its operator, but not in the middle of a dispute.
-    if lacking > 0 and (lacking <= snapshot.account.balance or not running):
+    if lacking > 0 and snapshot.doubt is None and (lacking <= snapshot.account.balance or not running):
         yield Deposit(lacking)
     if snapshot.account.credits > 0:
         yield Collect(snapshot.account.credits)
@@ -149,7 +149,9 @@ def _challenge(snapshot: Snapshot, held: Held, me: str, now: int, policy: Policy
     gas = DISPUTE_GAS * max(snapshot.base_fee, 1)
     free, balance = snapshot.account.free, snapshot.account.balance
     for claim, verdict in sorted(refuted, key=lambda pair: pair[0].window_end):
-        if claim.id in disputed:
+        # A claim that is shallow or in doubt waits, but not until it cannot be challenged any more.
+        waits = not snapshot.may_risk(claim.id) and claim.window_end - now > 2 * snapshot.parameters.move_time
+        if claim.id in disputed or waits:
             continue
         if free < bond or balance < gas:
             if _lacking(snapshot, held, policy) == 0:
