@@ -120,6 +120,8 @@ def _check(context: typer.Context, parameter: Any, value: object, where: str) ->
         raise WrongSetup(f"{where} takes {'true or false' if switch else 'a value, not true or false'}")
     if parameter.name == "key" and isinstance(value, str) and is_key(value):
         raise WrongSetup(f"{where} is a private key itself; put it into a file of its own (`refute keys new FILE`)")
+    if parameter.is_eager:  # its callback, which checks it, is what brought us here
+        return
     try:
         parameter.process_value(context, value)
     except typer.BadParameter as error:
