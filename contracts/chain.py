@@ -128,9 +128,12 @@ class Chain:
             self._page = min(2 * self._page, LOG_PAGE)
         return found
 
-    def has_code(self, address: str) -> bool:
+    def code(self, address: str) -> bytes:
         with asking("show code"):
-            return len(self._web3.eth.get_code(Web3.to_checksum_address(address))) > 0
+            return bytes(self._web3.eth.get_code(Web3.to_checksum_address(address)))
+
+    def has_code(self, address: str) -> bool:
+        return len(self.code(address)) > 0
 
     def balance(self, address: str, block: int | None = None) -> int:
         with asking("show a balance"):

@@ -14,27 +14,40 @@ from contracts.chain import Chain
 from contracts.command_line import (
     DEVNET,
     ChainOption,
+    ConfigOption,
     DeploymentOption,
     KeyOption,
     LogForm,
+    NetworkOption,
+    PasswordFileOption,
     configure_logs,
     connect,
     new_app,
     run_command,
 )
 from contracts.devnet_files import DIRECTORY, PORT, URL, DevnetFiles
-from contracts.keys import load_account
-from deploy import devnet
+from contracts.keys import load_signer
+from deploy import devnet, doctor, keystores
 from prover import model_folder
 
 app = new_app(__doc__, "refute")
 console = Console(soft_wrap=True)
 
+app.add_typer(keystores.app, name="keys")
+app.command(context_settings=doctor.PASSED_ON, epilog="Example: refute doctor watcher --stake 10eth")(doctor.doctor)
+app.command(context_settings=doctor.PASSED_ON, epilog="Example: refute config executor")(doctor.config)
+
+
+@app.callback()
+def settings(config: ConfigOption = None, network: NetworkOption = None) -> None:
+    """A devnet, deployment to a chain, keys, a check of everything, and the demo."""
+
+
 PortOption = Annotated[int, typer.Option(help="port on 127.0.0.1", min=0, max=65_535)]
 DirectoryOption = Annotated[Path, typer.Option(help="where the devnet's files are written")]
 
 
-@app.command(name="devnet")
+@app.command(name="devnet", epilog="Example: refute devnet --port 8545")
 def serve_devnet(
     port: PortOption = PORT,
     directory: DirectoryOption = DIRECTORY,
@@ -67,7 +80,7 @@ def _register_digits(held: devnet.Devnet, files: DevnetFiles) -> None:
     console.print(f"model {folder.name}; images to ask about in {files.digits}")
 
 
-@app.command()
+@app.command(epilog="Example: refute warp 3700")
 def warp(
     seconds: Annotated[int, typer.Argument(help="how much chain time passes", min=1)], chain: ChainOption = URL
 ) -> None:
@@ -76,40 +89,42 @@ def warp(
     console.print(f"block {block.number}, chain time {block.timestamp}")
 
 
-@app.command()
+@app.command(epilog="Example: refute deploy --file deployment.json --chain http://127.0.0.1:8545 --key keystore.json")
 def deploy(
     file: Annotated[Path, typer.Option(help="the deployment file to write")],
     parameters: Annotated[
         Path | None, typer.Option(help="JSON file with the parameters that differ from the devnet's")
     ] = None,
     key: KeyOption = None,
+    password_file: PasswordFileOption = None,
     chain: ChainOption = URL,
 ) -> None:
     """Deploy the contracts to a chain."""
     deployment.require_writable(file)
     chosen = deployment.read_parameters(parameters) if parameters is not None else deployment.DEVNET_PARAMETERS
-    account = load_account(key, "deployer", DEVNET.keys)
+    account = load_signer(key, "deployer", DEVNET.keys, password_file)
     made = deployment.deploy(Chain.connect(chain), account, chosen)
     made.save(file)
     console.print(f"chain {made.chain}: contract {made.refute}, written to {file}")
 
 
-@app.command()
+@app.command(epilog="Example: refute register models/1234... --uri https://example.org/models/1234...")
 def register(
     folder: Annotated[Path, typer.Argument(help="a model folder, named by the model's id")],
     uri: Annotated[str | None, typer.Option(help="where others find it; by default its path here")] = None,
     key: KeyOption = None,
+    password_file: PasswordFileOption = None,
     chain: ChainOption = URL,
     deployed: DeploymentOption = DEVNET.deployment,
 ) -> None:
     """Register a published model, so that it can be asked for."""
     model = model_folder.load(folder)
-    client = connect(chain, deployed, key, "deployer")
+    client = connect(chain, deployed, key, "deployer", password_file=password_file)
     done = client.transact(calls.register_model(model.program, uri or folder.resolve().as_uri()))
     console.print(f"model {folder.name} registered, {done.gas:,} gas")
 
 
-@app.command()
+@app.command(epilog="Example: refute demo")
 def demo(directory: DirectoryOption = Path("build")) -> None:
     """Play the whole story over a real chain: honest answers, liars caught, one mistaken challenger."""
     from deploy.demo import run

@@ -14,6 +14,7 @@ from contracts.chain import Chain
 from contracts.client import Client
 from contracts.deployment import Deployment, deploy
 from contracts.devnet_files import PORT, DevnetFiles
+from contracts.keys import OWNER_ONLY
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
 from deploy.rpc_server import RpcServer
 from prover import model_folder
@@ -39,6 +40,7 @@ class Devnet:
         files.directory.mkdir(parents=True, exist_ok=True)
         keys = dict(zip(ROLES, DEVNET_KEYS, strict=False))
         files.keys.write_text(json.dumps(keys, indent=2) + "\n")
+        files.keys.chmod(OWNER_ONLY)
         self.deployment.save(files.deployment)
 
     def serve(self) -> None:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import typer
 
@@ -121,6 +120,8 @@ def _check(context: typer.Context, parameter: Any, value: object, where: str) ->
         raise WrongSetup(f"{where} takes {'true or false' if switch else 'a value, not true or false'}")
     if parameter.name == "key" and isinstance(value, str) and is_key(value):
         raise WrongSetup(f"{where} is a private key itself; put it into a file of its own (`refute keys new FILE`)")
+    if parameter.is_eager:  # its callback, which checks it, is what brought us here
+        return
     try:
         parameter.process_value(context, value)
     except typer.BadParameter as error:
@@ -191,7 +192,11 @@ def shown(name: str, value: object) -> str:
     text = str(value.value if hasattr(value, "value") else value)
     if name == "key" and not (text.startswith("http") or Path(text).expanduser().exists()):
         return "not shown"
-    parts = urlsplit(text) if "://" in text else None
-    if parts is not None and "@" in parts.netloc:
-        return text.replace(parts.netloc, f"***@{parts.netloc.rsplit('@', 1)[1]}")
-    return text
+    return without_secrets(text)
+
+
+def without_secrets(text: str) -> str:
+    """A URL without its user and password; anything else as it is."""
+    before, separator, rest = text.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{before}{separator}***@{place.rsplit('@', 1)[1]}{slash}{path}" if "@" in place else text
