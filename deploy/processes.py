@@ -54,7 +54,7 @@ class Agent:
                 self._process.wait()
 
     def kill(self) -> None:
-        """End it at once, wherever it is."""
+        """End it in the middle of whatever it does."""
         self._process.kill()
         self._process.wait()
 
