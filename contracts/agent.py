@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
 from contracts.errors import ChainUnavailable, NotFunded
+from contracts.service.heads import Heads
 
 LONGEST_WAIT = 30.0
 """Seconds between attempts to reach a chain that does not answer."""
@@ -39,8 +40,10 @@ class Agent(Protocol):
         """Have `wake` called, from any thread, whenever the next round should not wait."""
 
 
-async def run(agent: Agent, stop: asyncio.Event) -> None:
+async def run(agent: Agent, stop: asyncio.Event, heads: Sequence[str] = ()) -> None:
     """Rounds until `stop` is set or the agent has finished. After a round that did something the next follows at once.
+
+    New blocks that a WebSocket URL in `heads` announces end the wait for the next round.
 
     Errors of the chain are waited out, and so is an account that ran dry in the middle of its work; every other error
     ends the agent, loudly.
@@ -53,6 +56,7 @@ async def run(agent: Agent, stop: asyncio.Event) -> None:
             loop.call_soon_threadsafe(wake.set)
 
     agent.on_wake(wake_up)
+    followed = Heads(heads, wake_up)
     failures = rounds = 0
     while not stop.is_set() and not agent.finished():
         wake.clear()
@@ -73,6 +77,7 @@ async def run(agent: Agent, stop: asyncio.Event) -> None:
             failures = 0
         if not busy:
             await _first(stop, wake, agent.interval)
+    followed.close()
 
 
 async def _first(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float) -> None:

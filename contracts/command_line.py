@@ -7,7 +7,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,8 @@ from contracts.errors import WrongSetup
 from contracts.keys import is_key, load_signer
 from contracts.outbox import PATIENCE
 from contracts.service.configuration import take_config, take_network
+from contracts.service.lock import DirectoryLock
+from contracts.service.store import Store
 from prover.errors import RefuteError
 
 
@@ -64,7 +67,20 @@ NetworkOption = Annotated[
     ),
 ]
 ChainOption = Annotated[
-    str, typer.Option("--chain", envvar="REFUTE_CHAIN", help="the chain's URL", rich_help_panel=NETWORK)
+    str,
+    typer.Option(
+        "--chain",
+        envvar="REFUTE_CHAIN",
+        help="the chain's URL; better several, separated by commas: the next answers when one does not, and they are "
+        "compared. A ws:// URL among them announces new blocks",
+        rich_help_panel=NETWORK,
+    ),
+]
+ConfirmationsOption = Annotated[
+    int,
+    typer.Option(
+        help="blocks that a request or claim must be in before money is put on it", min=0, rich_help_panel=NETWORK
+    ),
 ]
 DeploymentOption = Annotated[
     Path,
@@ -184,6 +200,19 @@ def data_directory(given: Path | None, deployed: Path, client: Client, name: str
     return Path(home).expanduser() / "refute" / f"{client.chain.id}-{name}"
 
 
+@contextmanager
+def opened_store(directory: Path, client: Client) -> Iterator[Store]:
+    """The store in a data directory, which no other process may use meanwhile; WrongSetup if one does."""
+    lock = DirectoryLock(directory)
+    store = Store(directory, f"{client.chain.id} {client.deployment.refute} {client.address}")
+    try:
+        client.keep_in(store)
+        yield store
+    finally:
+        store.close()
+        lock.release()
+
+
 def read_only(chain: str, deployed: Path) -> Client:
     """A client that looks and never signs."""
     connected = Chain.connect(chain)
@@ -224,15 +253,18 @@ def configure_logs(form: LogForm) -> None:
     )
 
 
-def run_until_told(agent: Agent) -> None:
-    """Run an agent until it has finished, or SIGINT or SIGTERM tells it to stop; it ends between two rounds."""
+def run_until_told(agent: Agent, heads: Sequence[str] = ()) -> None:
+    """Run an agent until it has finished, or SIGINT or SIGTERM tells it to stop; it ends between two rounds.
+
+    `heads` are WebSocket URLs whose new blocks wake it.
+    """
 
     async def serve() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        await run(agent, stop)
+        await run(agent, stop, heads)
 
     asyncio.run(serve())
     agent.log.info("agent_stopped")

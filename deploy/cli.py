@@ -25,7 +25,7 @@ from contracts.command_line import (
     new_app,
     run_command,
 )
-from contracts.devnet_files import DIRECTORY, PORT, URL, DevnetFiles
+from contracts.devnet_files import DIRECTORY, HOST, PORT, URL, DevnetFiles
 from contracts.keys import load_signer
 from deploy import devnet, doctor, keystores
 from prover import model_folder
@@ -43,20 +43,24 @@ def settings(config: ConfigOption = None, network: NetworkOption = None) -> None
     """A devnet, deployment to a chain, keys, a check of everything, and the demo."""
 
 
-PortOption = Annotated[int, typer.Option(help="port on 127.0.0.1", min=0, max=65_535)]
+PortOption = Annotated[int, typer.Option(help="port of the chain", min=0, max=65_535)]
+HostOption = Annotated[
+    str, typer.Option(help="address to listen on; on any but loopback others can spend the devnet's public keys")
+]
 DirectoryOption = Annotated[Path, typer.Option(help="where the devnet's files are written")]
 
 
 @app.command(name="devnet", epilog="Example: refute devnet --port 8545")
 def serve_devnet(
     port: PortOption = PORT,
+    host: HostOption = HOST,
     directory: DirectoryOption = DIRECTORY,
     model: Annotated[bool, typer.Option(help="train, compile and register the digits model")] = True,
 ) -> None:
     """Serve a chain with the contracts and the digits model on it, until interrupted."""
     files = DevnetFiles(directory)
     console.print("deploying the contracts")
-    held = devnet.Devnet(files, port)
+    held = devnet.Devnet(files, port, host)
     console.print(f"chain {held.deployment.chain}: contract {held.deployment.refute}")
     if model:
         _register_digits(held, files)

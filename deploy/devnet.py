@@ -13,7 +13,7 @@ from contracts import calls
 from contracts.chain import Chain
 from contracts.client import Client
 from contracts.deployment import Deployment, deploy
-from contracts.devnet_files import PORT, DevnetFiles
+from contracts.devnet_files import HOST, PORT, DevnetFiles
 from contracts.keys import OWNER_ONLY
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
 from deploy.rpc_server import RpcServer
@@ -29,10 +29,10 @@ SAMPLES = 20
 class Devnet:
     """A chain in this process behind a port, with the contracts deployed."""
 
-    def __init__(self, files: DevnetFiles, port: int = PORT) -> None:
+    def __init__(self, files: DevnetFiles, port: int = PORT, host: str = HOST) -> None:
         self.files = files
         self._chain = DevnetChain()
-        self.server = RpcServer(self._chain.handle, port)
+        self.server = RpcServer(self._chain.handle, port, host)
         local = Chain(LocalProvider(self._chain), self.server.url)
         deployer = Account.from_key(DEVNET_KEYS[0])
         self.deployment: Deployment = deploy(local, deployer)

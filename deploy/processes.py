@@ -78,6 +78,10 @@ class Agents:
         agent.stop()
         self._running.remove(agent)
 
+    def kill(self, agent: Agent) -> None:
+        agent.kill()
+        self._running.remove(agent)
+
     def require_running(self) -> None:
         """Raise if any agent that should run has ended."""
         for agent in self._running:

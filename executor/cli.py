@@ -15,6 +15,7 @@ from contracts.command_line import (
     RUNNING,
     ChainOption,
     ConfigOption,
+    ConfirmationsOption,
     DataOption,
     DeploymentOption,
     FeeFactorOption,
@@ -31,6 +32,7 @@ from contracts.command_line import (
     connect,
     data_directory,
     new_app,
+    opened_store,
     read_only,
     run_command,
     run_until_told,
@@ -96,6 +98,7 @@ def serve(
         ),
     ] = 8,
     chain: ChainOption = URL,
+    confirmations: ConfirmationsOption = 0,
     deployment: DeploymentOption = DEVNET.deployment,
     models: ModelsOption = DEVNET.models,
     key: KeyOption = None,
@@ -136,8 +139,17 @@ def serve(
         patience=AGENTS_PATIENCE,
     )
     place = data_directory(data, deployment, client, client.address)
-    service = ExecutorService(client, Shelf(models), TorchRun(backend), policy, interval=interval, data=place)
-    run_until_told(service)
+    with opened_store(place, client):
+        service = ExecutorService(
+            client,
+            Shelf(models),
+            TorchRun(backend),
+            policy,
+            interval=interval,
+            data=place,
+            confirmations=confirmations,
+        )
+        run_until_told(service, client.chain.heads)
 
 
 @app.command(epilog="Example: executor request digits --input build/devnet/digits/0.npy --fee 0.1eth")

@@ -19,6 +19,7 @@ from contracts.errors import WrongSetup
 from contracts.observer import Observer
 from contracts.sender import Sender
 from contracts.service.disk import free_bytes
+from contracts.service.funds import Funds
 from contracts.shelf import Run, Shelf
 from contracts.snapshot import Snapshot
 from executor import actions, decide
@@ -42,6 +43,7 @@ class ExecutorService:
         exit_after: finish after this many of its claims have become final or fallen; None: never.
         inline: run models in the round itself, not in the background.
         data: where it keeps its own files: the room there is looked at before a request is accepted.
+        confirmations: blocks that a request must be in before it is accepted.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class ExecutorService:
         exit_after: int | None = None,
         inline: bool = False,
         data: Path | None = None,
+        confirmations: int = 0,
         log: FilteringBoundLogger | None = None,
     ) -> None:
         least = client.deployment.parameters.executor_stake
@@ -70,7 +73,8 @@ class ExecutorService:
         self._me = client.address
         self._policy = policy
         self._exit_after = exit_after
-        self._observer = Observer(client, self._me)
+        self._observer = Observer(client, self._me, confirmations)
+        self._funds = Funds(decide.DEFENCE_GAS, self.log)
         self._sender: Sender[Action] = Sender(client, self.log)
         self._data = data
         self._workshop = Workshop(shelf, run, defend, self.log, inline)
@@ -90,6 +94,8 @@ class ExecutorService:
         busy = self._workshop.collect(snapshot)
         if self._chronicle.note(snapshot):
             self._workshop.keep(snapshot, self._me)
+            mine = (d for d in snapshot.running_disputes() if snapshot.claims[d.claim].executor == self._me)
+            self._funds.note(snapshot, sum(1 for _ in mine))
         self._note_turns(snapshot)
         held = self._workshop.held(snapshot, self._staked)
         if self._data is not None:

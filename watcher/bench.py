@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from structlog.typing import FilteringBoundLogger
 
 from contracts.agent import Jobs, hexed
+from contracts.service.store import Store
 from contracts.shelf import CannotRun, Shelf, Sturdy
 from contracts.snapshot import ClaimStatus, Snapshot
 from prover import encoding
@@ -72,6 +73,7 @@ class Bench:
         inline: bool,
         challenge: Challenge = Challenger,
         parallel: int = 1,
+        store: Store | None = None,
     ) -> None:
         self.jobs: Jobs[bytes, _Judged] = Jobs(inline=inline, parallel=parallel)
         self.seconds: dict[bytes, float] = {}
@@ -80,7 +82,9 @@ class Bench:
         self._judge = judge
         self._challenge = challenge
         self._log = log
-        self._verdicts: dict[bytes, Verdict] = {}
+        self._store = store
+        known = store.agreed() if store is not None else set()
+        self._verdicts: dict[bytes, Verdict] = dict.fromkeys(known, Agrees())
         self._challengers: dict[bytes, Picks] = {}
         self._defenders: dict[bytes, Opens] = {}
         self._to_defend: set[bytes] = set()
@@ -126,6 +130,8 @@ class Bench:
             if claim in self._to_defend and verdict.execution is not None:
                 self._defenders[claim] = SturdyDefender(verdict.execution)
             verdict = Agrees()  # runs take memory; only those that defend are kept
+            if self._store is not None:
+                self._store.note_agreed(claim)
         self._verdicts[claim] = verdict
         if isinstance(verdict, Refuted):
             model = encoding.model_id(verdict.execution.program)
@@ -144,6 +150,10 @@ class Bench:
     def keep(self, snapshot: Snapshot) -> None:
         """Let go of what nobody needs: a claim that the chain went back behind is judged again should it return."""
         pending = {c.id for c in snapshot.claims.values() if c.status is ClaimStatus.PENDING}
+        if self._store is not None:
+            self._store.forget_agreed(
+                c for c, v in self._verdicts.items() if isinstance(v, Agrees) and c not in pending
+            )
         for kept in (self._verdicts, self._challengers, self._defenders, self._failures, self._rests):
             for claim in [c for c in kept if c not in pending]:
                 del kept[claim]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from contracts.command_line import (
     RUNNING,
     ChainOption,
     ConfigOption,
+    ConfirmationsOption,
     DataOption,
     DeploymentOption,
     FeeFactorOption,
@@ -30,6 +32,7 @@ from contracts.command_line import (
     connect,
     data_directory,
     new_app,
+    opened_store,
     read_only,
     run_command,
     run_until_told,
@@ -105,6 +108,7 @@ def watch(
         typer.Option(help="claims to verify at once, each with its own memory", min=1, max=64, rich_help_panel=RUNNING),
     ] = 1,
     chain: ChainOption = URL,
+    confirmations: ConfirmationsOption = 0,
     deployment: DeploymentOption = DEVNET.deployment,
     models: ModelsOption = DEVNET.models,
     key: KeyOption = None,
@@ -143,8 +147,18 @@ def watch(
         defend=defend,
     )
     judge = TwoBackends(TorchRun(), TorchRun(second=True))
-    service = WatcherService(client, shelf, judge, policy, interval=interval, parallel=parallel)
-    run_until_told(service)
+    with nullcontext() if dry_run else opened_store(place, client) as store:
+        service = WatcherService(
+            client,
+            shelf,
+            judge,
+            policy,
+            interval=interval,
+            parallel=parallel,
+            store=store,
+            confirmations=confirmations,
+        )
+        run_until_told(service, client.chain.heads)
 
 
 def _client(

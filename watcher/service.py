@@ -17,7 +17,9 @@ from contracts.client import Client
 from contracts.errors import WrongSetup
 from contracts.observer import Observer
 from contracts.sender import Sender
+from contracts.service.funds import Funds
 from contracts.service.rehearsal import Rehearsal
+from contracts.service.store import Store
 from contracts.shelf import Shelf
 from contracts.snapshot import AccountView, Snapshot
 from prover.game.players import Challenger
@@ -46,6 +48,8 @@ class WatcherService:
         exit_after: finish when this many of its disputes are over and nothing is left to collect; None: never.
         inline: judge claims in the round itself, not in the background.
         parallel: how many claims are judged at once in the background.
+        store: what its last process kept.
+        confirmations: blocks that a claim must be in before a bond is put on disputing it.
     """
 
     def __init__(
@@ -60,6 +64,8 @@ class WatcherService:
         exit_after: int | None = None,
         inline: bool = False,
         parallel: int = 1,
+        store: Store | None = None,
+        confirmations: int = 0,
         log: FilteringBoundLogger | None = None,
     ) -> None:
         bond = client.deployment.parameters.challenger_bond
@@ -74,11 +80,12 @@ class WatcherService:
         self._me = client.account or _NOBODY.address
         self._policy = policy
         self._exit_after = exit_after
-        self._observer = Observer(client, client.account)
+        self._observer = Observer(client, client.account, confirmations)
         self._sender: Sender[Action] | Rehearsal[Action] = (
             Sender(client, self.log) if client.account is not None else Rehearsal(self.log)
         )
-        self._bench = Bench(shelf, judge, self.log, inline, challenge, parallel)
+        self._bench = Bench(shelf, judge, self.log, inline, challenge, parallel, store)
+        self._funds = Funds(decide.DISPUTE_GAS, self.log)
         self._chronicle = Chronicle(self._me, self.log)
         self._staked = False
         self._turns = 0
@@ -97,6 +104,7 @@ class WatcherService:
         busy = self._bench.collect(snapshot)
         if self._chronicle.note(snapshot):
             self._bench.keep(snapshot)
+            self._funds.note(snapshot, sum(d.challenger == self._me for d in snapshot.running_disputes()))
         self._credits = snapshot.account.credits
         self._note_turns(snapshot)
         held = self._bench.held(snapshot, self._staked)

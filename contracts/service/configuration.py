@@ -24,7 +24,19 @@ from contracts.keys import is_key
 
 DEFAULT_FILE = Path("refute.toml")
 SECTIONS = ("watcher", "executor")
-SHARED = ("chain", "deployment", "models", "key", "password-file", "data", "interval", "fee-factor", "log", "network")
+SHARED = (
+    "chain",
+    "deployment",
+    "models",
+    "key",
+    "password-file",
+    "data",
+    "interval",
+    "fee-factor",
+    "log",
+    "network",
+    "confirmations",
+)
 """Options of both agents, which may stand at the top of the file."""
 
 PRESETS = Path(__file__).parent.parent / "networks"

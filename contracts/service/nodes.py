@@ -246,7 +246,7 @@ class Nodes(JSONBaseProvider):
 
 def urls_of(given: str) -> list[str]:
     """The URLs of a --chain option, which are separated by commas; WrongSetup if one is none."""
-    urls = [url.strip() for url in given.split(",") if url.strip()]
+    urls = [url.strip() for url in given.split(",")]
     for url in urls:
         if not url.startswith(("http://", "https://", "ws://", "wss://")):
             raise WrongSetup(f"{url!r} is not a chain's URL; give one that starts with http:// or https://")

@@ -15,6 +15,7 @@ from contracts.client import Client
 from contracts.deployment import DEVNET_PARAMETERS, deploy
 from contracts.observer import Observer
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
+from contracts.service.store import Store
 from contracts.shelf import Run, Shelf
 from contracts.snapshot import AccountView, ClaimView, DisputeView, RequestView, Snapshot
 from executor import decide as executing
@@ -138,6 +139,7 @@ class Stage:
         client: Client | None = None,
         stake: int = 10 * ETHER,
         models: Path | None = None,
+        store: Store | None = None,
     ) -> WatcherService:
         """A watcher that judges in its rounds. A new one is what a restart leaves."""
         return WatcherService(
@@ -147,6 +149,7 @@ class Stage:
             watching.Policy(stake),
             challenge=challenge,
             inline=True,
+            store=store,
         )
 
     # What happens
