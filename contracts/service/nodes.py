@@ -7,6 +7,7 @@ that show different blocks at a height that both have are a disagreement, which 
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -36,6 +37,17 @@ FAILURES = (requests.RequestException, Web3Exception, OSError, ValueError)
 _log = structlog.get_logger()
 
 
+class MatchedProvider(HTTPProvider):
+    """Takes no answer to another request for its own; a proxy in front of a node may mix them up."""
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        request = self.encode_rpc_request(method, params)
+        answer = self.decode_rpc_response(self._make_request(method, request))
+        if isinstance(answer, dict) and "result" in answer and answer.get("id") != json.loads(request)["id"]:
+            raise ValueError("what it answers belongs to another request")
+        return answer
+
+
 @dataclass(eq=False)
 class Node:
     """One node. `rests` is when it may be asked again, in monotonic seconds."""
@@ -48,7 +60,7 @@ class Node:
     @classmethod
     def at(cls, url: str, seconds: float = REQUEST_SECONDS) -> Node:
         # Retrying is done here and by the agents.
-        return cls(url, HTTPProvider(url, {"timeout": seconds}, exception_retry_configuration=None))
+        return cls(url, MatchedProvider(url, {"timeout": seconds}, exception_retry_configuration=None))
 
     def ask(self, method: str, params: Any) -> RPCResponse:
         """What the node answers; one of FAILURES if that is no JSON-RPC."""

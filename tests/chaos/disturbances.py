@@ -74,7 +74,7 @@ class Kills:
             return
         # Up to the time of a block: what was sent is mined, or is not.
         time.sleep(self._rng.random())
-        self.lives[-1].kill()
+        self._agents.kill(self.lives[-1])
         self.times += 1
         self._start()
         self._due = self._sent() + self._rng.randint(*self._every)

@@ -48,6 +48,7 @@ class FaultyNode:
     def __init__(self, behind: str, late: float = 1.0) -> None:
         self.draw: Draw = well
         self.spoilt: Counter[Fault] = Counter()
+        self._last: dict[str, Any] = {"jsonrpc": "2.0", "result": "0x"}
         self._over = threading.Event()
         node = self
 
@@ -89,8 +90,9 @@ class FaultyNode:
                     self._answer(answer[: len(answer) // 2], length=len(answer))
                     self.close_connection = True
                 elif fault is Fault.STRANGER:
-                    self._answer(json.dumps(json.loads(answer) | {"id": MIXED_UP}).encode())
+                    self._answer(json.dumps(node._last | {"id": MIXED_UP}).encode())
                 else:
+                    node._last = json.loads(answer)
                     self._answer(answer)
 
             def _answer(self, body: bytes, status: int = 200, length: int | None = None) -> None:

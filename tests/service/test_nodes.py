@@ -79,6 +79,7 @@ FAULTS: dict[str, Answer] = {
     "HTTP 429": lambda handler, body: reply(handler, b"{}", 429),
     "cut short": lambda handler, body: reply(handler, {"jsonrpc": "2.0", "id": 1, "result": "0x" + "0" * 99}, cut=20),
     "hangs up": lambda handler, body: handler.connection.shutdown(socket.SHUT_RDWR),
+    "another's": lambda handler, body: reply(handler, {"jsonrpc": "2.0", "id": body["id"] + 1, "result": "0x7"}),
     "says nothing": lambda handler, body: hold.wait(5) and None,
 }
 
