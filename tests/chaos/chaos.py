@@ -38,7 +38,7 @@ from prover.errors import RefuteError
 from prover.game.position import Phase
 from prover.trace import tensor_bytes
 from tests.agents.stage import ETHER, small_model
-from tests.chaos.disturbances import Disturbance, Kills, Outages
+from tests.chaos.disturbances import Disturbance, Kills, Outages, Spells, dear_gas, reorganisation
 from tests.chaos.faulty_node import FaultyNode
 
 BLOCK_SECONDS = 1
@@ -85,6 +85,7 @@ class Chaos:
         self.disturbances: list[Disturbance] = []
         self._nodes: list[FaultyNode] = []
         self._kills: list[Kills] = []
+        self._spells: list[Spells] = []
 
     def __enter__(self) -> Self:
         with self._stack:
@@ -126,6 +127,11 @@ class Chaos:
         self._adversaries.start("mistaken", "tests.chaos.mistaken", *mistake, *where)
         self._honest("executor", nodes=1)
         self._honest("watcher", nodes=2)
+        self._spells = [
+            Spells("dear gas", dear_gas(self._node), self._drawn(), (4, 15)),
+            Spells("reorganisations", reorganisation(self._node), self._drawn(), (6, 20)),
+        ]
+        self.disturbances += self._spells
 
     def _honest(self, role: str, nodes: int) -> None:
         """An honest agent behind nodes of its own, with what is to disturb it."""
@@ -169,6 +175,8 @@ class Chaos:
         self._ask()
         self._node.ask("evm_setIntervalMining", BLOCK_SECONDS)
         self._until(lambda s: self._won_by_watcher(s) and self._at_their_end(s))
+        for spell in self._spells:
+            spell.end()  # or the chain would go back behind the jumps of its clock
         # The clocks of those that cannot make the last step run out, and then the windows of their claims end.
         self._chain.travel(self._deployment.parameters.clock + 1)
         self._until(lambda s: all(d.status is DisputeStatus.LOST for d in self._against("executor", s)))

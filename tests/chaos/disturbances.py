@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Protocol
 
+from deploy.anvil import AnvilProcess
 from deploy.processes import Agent, Agents
 from prover.errors import RefuteError
 from tests.chaos.faulty_node import Fault, FaultyNode, well
@@ -104,7 +105,7 @@ class Outages:
         rng: Random,
         share: float = 0.02,
         between: tuple[float, float] = (3, 10),
-        lasting: tuple[float, float] = (0.5, 4),
+        lasting: tuple[float, float] = (0.3, 3),
     ) -> None:
         self.name = f"outages of {name}"
         self.times = 0
@@ -130,3 +131,45 @@ class Outages:
 
     def end(self) -> None:
         self._node.draw = well
+
+
+class Spells:
+    """Something that happens to the whole chain now and then."""
+
+    def __init__(self, name: str, happen: Callable[[Random], None], rng: Random, between: tuple[float, float]) -> None:
+        self.name = name
+        self.times = 0
+        self._happen, self._rng, self._between = happen, rng, between
+        self._due = time.monotonic() + rng.uniform(*between)
+
+    def step(self) -> None:
+        if time.monotonic() >= self._due:
+            self._happen(self._rng)
+            self.times += 1
+            self._due = time.monotonic() + self._rng.uniform(*self._between)
+
+    def end(self) -> None:
+        self._due = float("inf")
+
+
+MOST_BASE_FEE = 90 * 10**9
+"""Wei per gas, below what the deployment's tariffs are made for."""
+
+
+def dear_gas(node: AnvilProcess) -> Callable[[Random], None]:
+    """The base fee jumps, and falls again block by block: what was sent for less does not get into a block."""
+
+    def happen(rng: Random) -> None:
+        now = int(node.ask("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
+        node.ask("anvil_setNextBlockBaseFeePerGas", hex(min(int(now * rng.uniform(3, 30)) + 10**9, MOST_BASE_FEE)))
+
+    return happen
+
+
+def reorganisation(node: AnvilProcess) -> Callable[[Random], None]:
+    """The last blocks are replaced by empty ones, and their transactions are gone."""
+
+    def happen(rng: Random) -> None:
+        node.ask("anvil_reorg", rng.randint(1, 3), [])
+
+    return happen

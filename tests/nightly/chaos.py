@@ -21,7 +21,7 @@ from tests.nightly.report import merge
 
 AT_ONCE = 20
 """Disputes of one run; each run has a chain and agents of its own."""
-EVERY = 10, 60
+EVERY = 4, 20
 """Transactions of an agent between two of its deaths."""
 
 
