@@ -25,6 +25,8 @@ STUCK = 4
 """Times its patience after which an earlier process's transaction is taken to be stuck."""
 LOOK = 2.0
 """Seconds between looks at whether a transaction is stuck."""
+TOO_LOW = "underpriced", "less than block base fee"
+"""What nodes say of a transaction that offers too little."""
 KEPT = 256
 """Nonces back that are remembered: a reorganisation may send them on their way again."""
 
@@ -151,7 +153,7 @@ class Outbox:
         return sent
 
     def _offer(self, sent: Sent) -> None:
-        """Hand a transaction to the node, for more if its pool holds another one of this nonce."""
+        """Hand a transaction to the node, for more if it asks for more, up to the cap."""
         while True:
             try:
                 offered = self._chain.send(
@@ -166,9 +168,10 @@ class Outbox:
                     tip=sent.tip,
                 )
             except NodeRefused as refused:
-                if "underpriced" not in str(refused) or raised(sent.price) > self._cap:
+                if not any(said in str(refused) for said in TOO_LOW) or raised(sent.price) > self._cap:
                     raise
-                sent.price, sent.tip = raised(sent.price), raised(sent.tip)
+                self._base_fee = self._chain.block().base_fee  # it may have risen since it was looked at
+                sent.price, sent.tip = max(raised(sent.price), self.price), raised(sent.tip)
                 continue
             if offered not in sent.hashes:
                 sent.hashes.append(offered)
@@ -185,7 +188,7 @@ class Outbox:
             sent.price, sent.tip = offer.price, offer.tip
 
     def wait(self, all_sent: Sequence[Sent]) -> None:
-        """Wait until each has its receipt, or patience ends; what is stuck meanwhile is replaced."""
+        """Wait until each has its receipt, or is gone, or patience ends; what is stuck meanwhile is replaced."""
         end, looked, interval = time.monotonic() + self._patience, time.monotonic(), 0.02
         while not all(self._arrived(sent) for sent in all_sent):
             now = time.monotonic()
@@ -195,6 +198,8 @@ class Outbox:
                 looked = now
                 self._base_fee = self._chain.block().base_fee
                 self._look()
+                if not any(sent.receipt is None and self._sent.get(sent.nonce) is sent for sent in all_sent):
+                    return  # a reorganisation or a full pool has dropped them: whoever wants them decides anew
             time.sleep(interval)
             interval = min(2 * interval, LOOK)
 

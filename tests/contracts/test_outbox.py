@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from contracts import calls
+from contracts import calls, outbox
 from contracts.batch import Done
 from contracts.chain import Chain
 from contracts.client import Client
-from contracts.errors import ChainUnavailable, Unmined
+from contracts.errors import ChainUnavailable, NodeRefused, Unmined
 from contracts.provider import DEVNET_KEYS
 from tests.agents.stage import ETHER, PARAMETERS, Stage
 from tests.contracts.pool import GWEI, Pool
@@ -132,6 +132,39 @@ def test_what_the_node_has_forgotten_is_sent_again(stage: Stage, pool: Pool) -> 
     unmined(sender, calls.deposit(ETHER))
     assert pool.mine() == 1
     assert staked(stage) == ETHER
+
+
+def test_what_the_node_has_forgotten_is_not_waited_for(
+    stage: Stage, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "LOOK", 0.01)
+    looks = 0
+
+    def drop(method: str) -> None:
+        nonlocal looks
+        if method == "eth_getTransactionReceipt":
+            pool.waiting.clear()
+            looks += 1
+            assert looks < 100, "it still waits"
+
+    pool.when_asked = drop
+    unmined(client(stage, pool, patience=1_000), calls.deposit(ETHER), calls.deposit(2 * ETHER))
+
+
+def test_a_fee_that_rises_just_before_something_is_sent_is_offered(stage: Stage, pool: Pool) -> None:
+    pool.choosy = True
+
+    def rise(method: str) -> None:
+        if method == "eth_sendRawTransaction":
+            pool.base_fee = 20 * GWEI
+
+    pool.when_asked = rise
+    unmined(client(stage, pool), calls.deposit(ETHER))
+    assert pool.mine() == 1
+    pool.when_asked = lambda method: None
+    pool.base_fee = PARAMETERS.peak_gas_price * 4
+    with pytest.raises(NodeRefused, match="less than block base fee"):
+        client(stage, pool).transact(calls.deposit(ETHER))  # beyond what the operator allows
 
 
 def test_one_that_is_waited_for_in_vain_is_no_failure_of_the_chain_only(stage: Stage, pool: Pool) -> None:
