@@ -26,6 +26,9 @@ from prover.merkle import keccak
 LOG_PAGE = 5_000
 """Blocks asked for at once: what public nodes allow. Fewer where a node refuses so many."""
 
+HELD = "already known", "already imported"
+"""What nodes say of a transaction that they have in their pool."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -214,7 +217,7 @@ class Chain:
             with asking("take a transaction"):
                 return bytes(self._web3.eth.send_raw_transaction(raw))
         except NodeRefused as refused:
-            if "already known" in str(refused):
+            if any(said in str(refused) for said in HELD):
                 return keccak(raw)
             raise
 

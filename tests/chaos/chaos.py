@@ -74,18 +74,20 @@ class Chaos:
 
     Args:
         every: bounds of how many transactions an honest agent sends between two of its deaths.
+        spells: whether gas gets dear and the chain is reorganised, too; that takes time.
     """
 
-    def __init__(self, disputes: int, seed: int, folder: Path, every: tuple[int, int]) -> None:
+    def __init__(self, disputes: int, seed: int, folder: Path, every: tuple[int, int], spells: bool) -> None:
         self._count = disputes
         self._rng = Random(seed)
         self._files = DevnetFiles(folder)
         self._every = every
+        self._spells: list[Spells] = []
+        self._with_spells = spells
         self._stack = ExitStack()
         self.disturbances: list[Disturbance] = []
         self._nodes: list[FaultyNode] = []
         self._kills: list[Kills] = []
-        self._spells: list[Spells] = []
 
     def __enter__(self) -> Self:
         with self._stack:
@@ -120,13 +122,15 @@ class Chaos:
 
     def _start_agents(self) -> None:
         directory = str(self._files.directory)
-        lie = ("--lie", "activation", "--stake", f"{10 * self._count}eth", "--interval", "0.2")
+        lie = ("--lie", "activation", "--stake", f"{10 * self._count}eth", "--interval", "0.4")
         self._adversaries.start("liar", "deploy.dishonest", *lie, "--chain", self._node.url, "--directory", directory)
         mistake = ("--stake", str((self._count + 10) * ETHER), "--executor", self._addresses["executor"])
         where = ("--chain", self._node.url, "--directory", directory)
         self._adversaries.start("mistaken", "tests.chaos.mistaken", *mistake, *where)
         self._honest("executor", nodes=1)
         self._honest("watcher", nodes=2)
+        if not self._with_spells:
+            return
         self._spells = [
             Spells("dear gas", dear_gas(self._node), self._drawn(), (4, 15)),
             Spells("reorganisations", reorganisation(self._node), self._drawn(), (6, 20)),
@@ -147,7 +151,7 @@ class Chaos:
             "--models": self._files.models,
             "--key": self._files.keys,
             "--data": self._files.directory / role,
-            "--interval": 0.2,
+            "--interval": 0.4,
             "--log": "json",
         }
         words = [str(word) for option in arguments.items() for word in option]
@@ -216,7 +220,7 @@ class Chaos:
             self._adversaries.require_running()
             for disturbance in self.disturbances:
                 disturbance.step()
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def _state(self, snapshot: Snapshot) -> str:
         parts = [d.status if d.status is not DisputeStatus.ACTIVE else d.position.phase for d in self._mine(snapshot)]
@@ -293,7 +297,7 @@ class Chaos:
         ]
 
 
-def play(disputes: int, seed: int, folder: Path, every: tuple[int, int]) -> Findings:
+def play(disputes: int, seed: int, folder: Path, every: tuple[int, int], *, spells: bool) -> Findings:
     """A whole run in `folder`."""
-    with Chaos(disputes, seed, folder, every) as chaos:
+    with Chaos(disputes, seed, folder, every, spells) as chaos:
         return chaos.play()

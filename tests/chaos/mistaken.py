@@ -43,7 +43,7 @@ def main() -> None:
     client = Client(chain, deployment.load(files.deployment, chain), account, patience=AGENTS_PATIENCE)
     policy = Policy(arguments.stake, executors=frozenset({arguments.executor}))
     shelf = Shelf(files.models)
-    run_until_told(WatcherService(client, shelf, mistaken, policy, challenge=MistakenChallenger, interval=0.2))
+    run_until_told(WatcherService(client, shelf, mistaken, policy, challenge=MistakenChallenger, interval=0.4))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from deploy.anvil import NoAnvil, anvil
 from tests.chaos.chaos import play
 
 SEED = 20261126
-EVERY = 4, 14
+EVERY = 8, 16
 """Transactions of an agent between two of its deaths."""
 
 
@@ -22,7 +22,7 @@ def test_ten_disputes_are_won_whoever_is_killed_and_whatever_fails(tmp_path: Pat
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(str(missing))
-    findings = play(10, SEED, tmp_path, EVERY)
+    findings = play(10, SEED, tmp_path, EVERY, spells=False)
     assert (findings.won, findings.lost, findings.doubled, findings.crashes) == (10, 0, [], []), findings
     kills = {name: times for name, times in findings.disturbances.items() if name.startswith("kills")}
     assert all(times > 0 for times in kills.values()), kills

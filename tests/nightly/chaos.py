@@ -1,8 +1,8 @@
 """Disputes in chaos: `python -m tests.nightly.chaos --disputes 100 --seed 7`; several at once, anvil, real processes.
 
-Agents are killed and nodes fail at moments that follow from the seed (tests/chaos). Merges `chaos_disputes`,
-`chaos_won`, `chaos_lost` (honest stake, in wei), `chaos_seed` and what happened meanwhile into build/nightly.json;
-exits 1 unless every dispute was won, nothing was lost, no transaction took effect twice and no agent crashed.
+Agents are killed, nodes fail, gas gets dear and the chain is reorganised at moments that follow from the seed
+(tests/chaos). Merges `chaos_disputes`, `chaos_won`, `chaos_lost` (honest stake, in wei), `chaos_seed` and what happened
+meanwhile into build/nightly.json; exits 1 unless every dispute was won, nothing was lost, no transaction took effect twice and no agent crashed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> int:
     while (left := arguments.disputes - sum(run.disputes for run in runs)) > 0:
         folder = Path(tempfile.mkdtemp(prefix="chaos-"))
         try:
-            findings = play(min(arguments.at_once, left), arguments.seed + len(runs), folder, EVERY)
+            findings = play(min(arguments.at_once, left), arguments.seed + len(runs), folder, EVERY, spells=True)
         except RefuteError as error:
             print(f"{error}; the agents' logs are in {folder}", file=sys.stderr)
             return 1
