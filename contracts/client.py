@@ -15,7 +15,7 @@ from contracts.calls import Call
 from contracts.chain import Chain
 from contracts.deployment import Deployment
 from contracts.errors import WrongSetup
-from contracts.outbox import PATIENCE, Kept, Outbox
+from contracts.outbox import PATIENCE, Kept, OnTheirWay, Outbox
 from contracts.signers import Signer
 from prover.game.position import Position
 
@@ -95,6 +95,10 @@ class Client:
     def keep_in(self, kept: Kept) -> None:
         """Keep transactions on their way for the account's next process, and go on with those of the last one."""
         self._outbox.keep_in(kept)
+
+    def on_their_way(self) -> OnTheirWay:
+        """The account's unmined transactions; none without an account."""
+        return OnTheirWay() if self._account is None else self._outbox.on_their_way()
 
     def transact(self, call: Call) -> Done:
         """Send one transaction and wait for it.

@@ -55,6 +55,17 @@ class Sent:
         return self.value + gas_limit(self.gas, self.data) * self.price
 
 
+@dataclass(frozen=True)
+class OnTheirWay:
+    """An account's unmined transactions, for those who watch an agent."""
+
+    count: int = 0
+    replaced: int = 0
+    """Those that were sent again for a higher fee."""
+    cost: int = 0
+    """Wei that they may cost."""
+
+
 class Kept(Protocol):
     """Where transactions on their way are kept for the next process."""
 
@@ -137,6 +148,12 @@ class Outbox:
     def reserved(self) -> int:
         """Wei that what is on its way may cost."""
         return sum(self._sent[nonce].cost for nonce in self._unmined())
+
+    def on_their_way(self) -> OnTheirWay:
+        """What was unmined at the last look; safe from any thread."""
+        unmined = [sent for nonce, sent in list(self._sent.items()) if nonce >= self._mined]
+        replaced = sum(len(sent.hashes) > 1 for sent in unmined)
+        return OnTheirWay(len(unmined), replaced, sum(sent.cost for sent in unmined))
 
     def under_way(self, data: bytes, value: int) -> Sent | None:
         """The same transaction, if it was sent before `open` and is not mined."""

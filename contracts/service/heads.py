@@ -25,8 +25,9 @@ class Heads:
     def __init__(self, urls: Sequence[str], wake: Callable[[], object]) -> None:
         self._wake = wake
         self._stop = threading.Event()
-        for url in urls:
-            threading.Thread(target=self._follow, args=(url,), daemon=True).start()
+        self._threads = [threading.Thread(target=self._follow, args=(url,), daemon=True) for url in urls]
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         self._stop.set()

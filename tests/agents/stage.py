@@ -127,10 +127,11 @@ class Stage:
         client: Client | None = None,
         stake: int = 50 * ETHER,
         models: Path | None = None,
+        confirmations: int = 0,
     ) -> ExecutorService:
         """An executor that computes in its rounds. A new one is what a restart leaves."""
-        shelf, policy = Shelf(models or self.models), executing.Policy(stake)
-        return ExecutorService(client or self.executor_client, shelf, run, policy, defend=defend, inline=True)
+        shelf, policy, account = Shelf(models or self.models), executing.Policy(stake), client or self.executor_client
+        return ExecutorService(account, shelf, run, policy, defend=defend, inline=True, confirmations=confirmations)
 
     def watcher(
         self,
@@ -140,6 +141,7 @@ class Stage:
         stake: int = 10 * ETHER,
         models: Path | None = None,
         store: Store | None = None,
+        confirmations: int = 0,
     ) -> WatcherService:
         """A watcher that judges in its rounds. A new one is what a restart leaves."""
         return WatcherService(
@@ -150,6 +152,7 @@ class Stage:
             challenge=challenge,
             inline=True,
             store=store,
+            confirmations=confirmations,
         )
 
     # What happens

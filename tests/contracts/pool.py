@@ -27,6 +27,8 @@ class Pool(LocalProvider):
         super().__init__(chain)
         self.base_fee = GWEI
         self.choosy = False
+        self.known = "already known"
+        """What it says of a transaction that it has: geth's words, by default."""
         self.waiting: dict[int, tuple[bytes, dict[str, Any]]] = {}
         self.taken: list[tuple[int, int]] = []
         """(nonce, price) of everything that was ever taken."""
@@ -55,7 +57,7 @@ class Pool(LocalProvider):
         if nonce in self.waiting:
             before = self.waiting[nonce]
             if before[0] == raw:
-                return _error("already known")
+                return _error(self.known)
             if 10 * price < 11 * before[1]["maxFeePerGas"]:
                 return _error("replacement transaction underpriced")
         self.waiting[nonce] = raw, fields

@@ -2,7 +2,8 @@
 
 Agents are killed, nodes fail, gas gets dear and the chain is reorganised at moments that follow from the seed
 (tests/chaos). Merges `chaos_disputes`, `chaos_won`, `chaos_lost` (honest stake, in wei), `chaos_seed` and what happened
-meanwhile into build/nightly.json; exits 1 unless every dispute was won, nothing was lost, no transaction took effect twice and no agent crashed.
+meanwhile into build/nightly.json; exits 1 unless every dispute was won, nothing was lost, no transaction took effect
+twice and no agent crashed.
 """
 
 from __future__ import annotations
