@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Self
@@ -21,7 +20,6 @@ import numpy as np
 from eth_account import Account
 
 from contracts import calls
-from contracts.abi import refute_abi
 from contracts.batch import Done
 from contracts.chain import Chain
 from contracts.client import Client
@@ -40,33 +38,11 @@ from prover.trace import tensor_bytes
 from tests.agents.stage import ETHER, small_model
 from tests.chaos.disturbances import Disturbance, Kills, Outages, Spells, dear_gas, reorganisation
 from tests.chaos.faulty_node import FaultyNode
+from tests.chaos.findings import Findings, count_transactions
 
 BLOCK_SECONDS = 1
 PATIENCE = 120.0
 """Seconds without any progress after which a run is given up."""
-COLLECT = "collect"
-"""The one call that may rightly be made again word for word."""
-
-
-@dataclass
-class Findings:
-    """What a run showed. `lost` is honest stake, in wei; `doubled` are transactions that took effect twice."""
-
-    disputes: int
-    won: int = 0
-    lost: int = 0
-    doubled: list[str] = field(default_factory=list)
-    crashes: list[str] = field(default_factory=list)
-    reverted: int = 0
-    """Honest transactions that cost gas and changed nothing."""
-    transactions: int = 0
-    seconds: float = 0.0
-    disturbances: dict[str, int] = field(default_factory=dict)
-    spoilt: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def good(self) -> bool:
-        return self.won == self.disputes and self.lost == 0 and not self.doubled and not self.crashes
 
 
 class Chaos:
@@ -264,7 +240,8 @@ class Chaos:
             findings.lost += abs(stake - account.stake)
             if account.locked:
                 findings.crashes.append(f"{account.locked} wei of the {role} are still locked")
-        self._count_transactions(findings)
+        honest = {self._addresses[role].lower(): role for role in self._stakes}
+        count_transactions(self._node, honest, findings)
         for kills in self._kills:
             for life in kills.lives:
                 said = life.log.read_text(errors="replace")
@@ -273,28 +250,6 @@ class Chaos:
         spoilt = sum((node.spoilt for node in self._nodes), Counter())
         findings.spoilt = {fault.name.lower(): count for fault, count in spoilt.items()}
         return findings
-
-    def _count_transactions(self, findings: Findings) -> None:
-        """What the honest accounts sent; the same call with an effect more than once is a doubled one."""
-        honest = {self._addresses[role].lower(): role for role in self._stakes}
-        collect = "0x" + refute_abi().encode_call(COLLECT, ()).hex()
-        effects: Counter[tuple[str, str, str]] = Counter()
-        for number in range(self._chain.block().number + 1):
-            block = self._node.ask("eth_getBlockByNumber", hex(number), True)
-            if not any(transaction["from"] in honest for transaction in block["transactions"]):
-                continue
-            receipts = {r["transactionHash"]: r for r in self._node.ask("eth_getBlockReceipts", hex(number))}
-            for transaction in block["transactions"]:
-                receipt = receipts[transaction["hash"]]
-                if transaction["from"] not in honest:
-                    continue
-                findings.transactions += 1
-                findings.reverted += receipt["status"] == "0x0"
-                if receipt["status"] == "0x1" and receipt["logs"] and transaction["input"] != collect:
-                    effects[honest[transaction["from"]], transaction["input"], transaction["value"]] += 1
-        findings.doubled = [
-            f"{role} {data[:74]}: {times} times" for (role, data, _), times in effects.items() if times > 1
-        ]
 
 
 def play(disputes: int, seed: int, folder: Path, every: tuple[int, int], *, spells: bool) -> Findings:

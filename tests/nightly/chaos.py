@@ -17,7 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from prover.errors import RefuteError
-from tests.chaos.chaos import Findings, play
+from tests.chaos.chaos import play
+from tests.chaos.findings import Findings
 from tests.nightly.report import merge
 
 AT_ONCE = 20
