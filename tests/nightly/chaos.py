@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import secrets
+import shutil
 import sys
 import tempfile
 from dataclasses import asdict
@@ -44,7 +45,9 @@ def main() -> int:
             return 1
         runs.append(findings)
         print(json.dumps(asdict(findings)), flush=True)
-        if not findings.good:
+        if findings.good:
+            shutil.rmtree(folder)
+        else:
             print(f"the agents' logs are in {folder}", file=sys.stderr)
     merge(
         chaos_disputes=sum(run.disputes for run in runs),
