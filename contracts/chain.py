@@ -20,6 +20,7 @@ from contracts.calls import GAS_CAP
 from contracts.errors import ChainUnavailable, NodeRefused, WrongSetup
 from contracts.fees import TIP, gas_limit, highest_price, not_funded
 from contracts.signers import Signer
+from contracts.urls import without_secrets
 from prover.merkle import keccak
 
 REQUEST_SECONDS = 30
@@ -68,13 +69,16 @@ class Chain:
     def connect(cls, url: str) -> Chain:
         """The chain behind a URL; WrongSetup if the URL is none, ChainUnavailable if nothing answers there."""
         if not url.startswith(("http://", "https://")):
-            raise WrongSetup(f"{url!r} is not a chain's URL; give one that starts with http:// or https://")
+            raise WrongSetup(
+                f"{without_secrets(url)!r} is not a chain's URL; give one that starts with http:// or https://"
+            )
         try:
             # Retrying is the agents' business.
-            return cls(HTTPProvider(url, {"timeout": REQUEST_SECONDS}, exception_retry_configuration=None), url)
+            provider = HTTPProvider(url, {"timeout": REQUEST_SECONDS}, exception_retry_configuration=None)
+            return cls(provider, without_secrets(url))
         except ChainUnavailable as error:
             raise ChainUnavailable(
-                f"no chain answers at {url}; start one (`refute devnet`) or give another with --chain"
+                f"no chain answers at {without_secrets(url)}; start one (`refute devnet`) or give another with --chain"
             ) from error
 
     # Looking
