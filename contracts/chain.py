@@ -21,6 +21,7 @@ from contracts.errors import ChainUnavailable, NodeRefused, WrongSetup
 from contracts.fees import TIP, gas_limit, highest_price, not_funded
 from contracts.service.nodes import Nodes, urls_of
 from contracts.signers import Signer
+from contracts.urls import without_secrets
 from prover.merkle import keccak
 
 LOG_PAGE = 5_000
@@ -77,11 +78,12 @@ class Chain:
         """
         named = urls_of(urls)
         asked = [url for url in named if url.startswith("http")]
+        shown = ", ".join(map(without_secrets, asked))
         try:
-            chain = cls(Nodes.at(asked), ", ".join(asked))
+            chain = cls(Nodes.at(asked), shown)
         except ChainUnavailable as error:
             raise ChainUnavailable(
-                f"no chain answers at {', '.join(asked)}; start one (`refute devnet`) or give another with --chain"
+                f"no chain answers at {shown}; start one (`refute devnet`) or give another with --chain"
             ) from error
         chain.heads = [url for url in named if url.startswith("ws")]
         return chain

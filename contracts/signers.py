@@ -19,6 +19,7 @@ from web3 import HTTPProvider
 from web3.types import RPCEndpoint
 
 from contracts.errors import ChainUnavailable, WrongSetup
+from contracts.urls import without_secrets
 
 SIGNER_SECONDS = 120
 """A person may have to press a button."""
@@ -69,10 +70,11 @@ class RemoteSigner:
     """
 
     def __init__(self, place: str) -> None:
-        self._url, _, wanted = place.partition("#")
+        url, _, wanted = place.partition("#")
+        self._url = without_secrets(url)
         if wanted and not is_address(wanted):
             raise WrongSetup(f"--key: {wanted!r} after # is not an address; one has 0x and 40 hexadecimal digits")
-        self._provider = HTTPProvider(self._url, {"timeout": SIGNER_SECONDS}, exception_retry_configuration=None)
+        self._provider = HTTPProvider(url, {"timeout": SIGNER_SECONDS}, exception_retry_configuration=None)
         accounts = [to_checksum_address(account) for account in self._accounts()]
         if wanted and to_checksum_address(wanted) not in accounts:
             raise WrongSetup(f"the signer at {self._url} has no account {wanted}; it has {_listed(accounts)}")

@@ -6,11 +6,13 @@ Both take the flags of `watcher` and `executor` and read them as those would, fr
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -40,6 +42,8 @@ def doctor(context: typer.Context, arguments: AgentArguments = None, as_json: Js
 
     Chain, contracts' code against the artifacts, models, kernels, clock; and per agent key, balance, stake and data.
     """
+    # What a check logs on the way does not stand between its findings.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     setups = [_setup(role, context) for role, context in _contexts(context, arguments or [])]
     console = Console(soft_wrap=True, highlight=False)
     failed, found = False, []

@@ -53,11 +53,11 @@ RequestArgument = Annotated[str, typer.Argument(help="the request's id, as `exec
 EXAMPLES = """
 Examples:
 
-executor                                                    beside `refute devnet`
+executor                                   beside `refute devnet`
 
-executor --stake 100eth --least-fee 0.01eth --batch 16      for a busy model
+executor --least-fee 0.01eth --batch 16    for a busy model
 
-executor --delegate 0x1234...                               that account's `watcher --defend` moves when this is down
+executor --delegate 0x1234...              whose `watcher --defend` stands in
 """
 
 

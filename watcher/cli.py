@@ -53,9 +53,9 @@ Examples:
 
 watcher --stake 10eth                          beside `refute devnet`
 
-watcher --stake 10eth --sample 0.2 --defend    a fifth of all claims, and those of whoever trusts this account
+watcher --stake 10eth --sample 0.2 --defend    a fifth, and who relies on it
 
-watcher --dry-run --network mainnet.toml       what it would do, without a key
+watcher --dry-run --network mine.toml          what it would do, without a key
 """
 
 

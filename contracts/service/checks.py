@@ -19,8 +19,8 @@ from contracts.fees import highest_price
 from contracts.keys import OWNER_ONLY, is_key, is_remote
 from contracts.observer import Observer
 from contracts.service import disk
-from contracts.service.configuration import without_secrets
 from contracts.service.setup import Check, Finding, Setup, Status, wrong
+from contracts.urls import without_secrets
 from contracts.verification import strange_contracts
 from prover import model_folder
 from prover.errors import RefuteError

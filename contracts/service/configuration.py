@@ -21,6 +21,7 @@ import typer
 
 from contracts.errors import WrongSetup
 from contracts.keys import is_key
+from contracts.urls import without_secrets
 
 DEFAULT_FILE = Path("refute.toml")
 SECTIONS = ("watcher", "executor")
@@ -205,10 +206,3 @@ def shown(name: str, value: object) -> str:
     if name == "key" and not (text.startswith("http") or Path(text).expanduser().exists()):
         return "not shown"
     return without_secrets(text)
-
-
-def without_secrets(text: str) -> str:
-    """A URL without its user and password; anything else as it is."""
-    before, separator, rest = text.partition("://")
-    place, slash, path = rest.partition("/")
-    return f"{before}{separator}***@{place.rsplit('@', 1)[1]}{slash}{path}" if "@" in place else text

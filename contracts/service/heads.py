@@ -10,6 +10,8 @@ import structlog
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from contracts.urls import without_secrets
+
 LONGEST_REST = 60.0
 _SUBSCRIBE = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]})
 _log = structlog.get_logger()
@@ -40,7 +42,7 @@ class Heads:
                     socket.send(_SUBSCRIBE)
                     if "result" not in json.loads(socket.recv(timeout=10)):
                         raise ValueError("it takes no subscriptions")
-                    _log.info("heads_followed", url=url)
+                    _log.info("heads_followed", url=without_secrets(url))
                     rest = 1.0
                     for _message in socket:
                         if self._stop.is_set():
@@ -49,6 +51,6 @@ class Heads:
                 reason = "it closed the connection"
             except (OSError, WebSocketException, ValueError, TimeoutError) as error:
                 reason = str(error) or type(error).__name__
-            _log.warning("heads_lost", url=url, reason=reason)
+            _log.warning("heads_lost", url=without_secrets(url), reason=reason)
             self._stop.wait(rest)
             rest = min(2 * rest, LONGEST_REST)

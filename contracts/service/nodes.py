@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import requests
 import structlog
@@ -22,6 +23,7 @@ from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from contracts.errors import WrongSetup
+from contracts.urls import without_secrets
 
 REQUEST_SECONDS = 30
 REST = 20.0
@@ -50,7 +52,7 @@ class MatchedProvider(HTTPProvider):
 
 @dataclass(eq=False)
 class Node:
-    """One node. `rests` is when it may be asked again, in monotonic seconds."""
+    """One node; `url` is for messages. `rests` is when it may be asked again, in monotonic seconds."""
 
     url: str
     provider: HTTPProvider
@@ -59,8 +61,19 @@ class Node:
 
     @classmethod
     def at(cls, url: str, seconds: float = REQUEST_SECONDS) -> Node:
+        options: dict[str, Any] = {"timeout": seconds}
+        bare = url
+        if "@" in url:
+            try:
+                parts = urlsplit(url)
+            except ValueError as error:
+                raise WrongSetup(f"{without_secrets(url)!r} is not a chain's URL: {error}") from error
+            if parts.username is not None:
+                # Beside the URL, since errors show that.
+                options["auth"] = unquote(parts.username), unquote(parts.password or "")
+                bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         # Retrying is done here and by the agents.
-        return cls(url, MatchedProvider(url, {"timeout": seconds}, exception_retry_configuration=None))
+        return cls(without_secrets(url), MatchedProvider(bare, options, exception_retry_configuration=None))
 
     def ask(self, method: str, params: Any) -> RPCResponse:
         """What the node answers; one of FAILURES if that is no JSON-RPC."""
@@ -261,7 +274,9 @@ def urls_of(given: str) -> list[str]:
     urls = [url.strip() for url in given.split(",")]
     for url in urls:
         if not url.startswith(("http://", "https://", "ws://", "wss://")):
-            raise WrongSetup(f"{url!r} is not a chain's URL; give one that starts with http:// or https://")
+            raise WrongSetup(
+                f"{without_secrets(url)!r} is not a chain's URL; give one that starts with http:// or https://"
+            )
     if not any(url.startswith("http") for url in urls):
         raise WrongSetup("--chain needs a URL that starts with http:// or https:// to ask; ws:// only says when to")
     return urls

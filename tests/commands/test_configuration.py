@@ -13,7 +13,8 @@ from typer.main import get_command
 import deploy.cli
 import executor.cli
 import watcher.cli
-from contracts.service.configuration import PRESETS, SHARED, flag, without_secrets
+from contracts.service.configuration import PRESETS, SHARED, flag
+from contracts.urls import without_secrets
 from tests.commands.conftest import Commands
 
 KEY = "4c0883a69102937d" * 4
@@ -144,6 +145,10 @@ def test_no_key_and_no_password_of_a_url_is_shown(
     assert not {KEY, "secret", "me:"} & set(out.split()), out
     assert KEY not in out
     assert "secret" not in out
+    for flags in (("--chain", "http://me:secret@127.0.0.1:1"), ("--key", "http://me:secret@127.0.0.1:1")):
+        line = commands.refused("watcher", "--stake", "10eth", *flags)
+        assert "http://***@127.0.0.1:1" in line
+        assert "secret" not in line
     assert without_secrets("http://127.0.0.1:8545/a@b") == "http://127.0.0.1:8545/a@b"
 
 

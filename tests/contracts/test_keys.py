@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -128,6 +132,41 @@ def test_a_new_key_needs_a_password(tmp_path: Path) -> None:
     with pytest.raises(WrongSetup, match=r"the new keystore .* needs its password"):
         create_keystore(file, None, {}, ask=_ends)
     assert not file.exists()
+
+
+def test_at_a_terminal_a_new_password_is_typed_twice(tmp_path: Path) -> None:
+    """On a terminal of the operating system, whose other end this test is."""
+    typed = tmp_path / "typed.json"
+    assert "once more" in _at_terminal(typed, [PASSWORD, PASSWORD])
+    assert json.loads(typed.read_text())["crypto"]
+    other = tmp_path / "other.json"
+    said = _at_terminal(other, [PASSWORD, "wrong horse"])
+    assert "the two passwords differ; nothing was written" in said
+    assert not other.exists()
+    assert "horse" not in said
+
+
+def _at_terminal(file: Path, typed: list[str]) -> str:
+    """What making a keystore prints on a pseudo-terminal; each line is typed when a prompt stands there."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("REFUTE_")}
+    make = f"from pathlib import Path; from contracts.keys import create_keystore; create_keystore(Path({str(file)!r}))"
+    command = [sys.executable, "-c", make]
+    child, terminal = pty.fork()
+    if child == 0:
+        try:
+            os.execvpe(command[0], command, environment)
+        finally:
+            os._exit(127)
+    said, prompts = b"", 0
+    with suppress(OSError):  # what reading the terminal of a process that has ended gives
+        while part := os.read(terminal, 1024):
+            said += part
+            if said.count(b": ") > prompts and prompts < len(typed) and part.rstrip(b" ").endswith(b":"):
+                os.write(terminal, typed[prompts].encode() + b"\n")
+                prompts += 1
+    os.close(terminal)
+    os.waitpid(child, 0)
+    return said.decode()
 
 
 def _ends(prompt: str) -> str:

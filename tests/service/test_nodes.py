@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -244,3 +245,18 @@ def test_two_against_one_is_no_doubt(make: Callable[..., FakeNode], chain: Devne
 def test_what_is_no_list_of_urls(given: str, problem: str) -> None:
     with pytest.raises(WrongSetup, match=problem):
         Chain.connect(given)
+
+
+def test_a_password_in_a_url_goes_to_the_node_and_into_no_message(make: Callable[..., FakeNode]) -> None:
+    keys: list[str | None] = []
+
+    def refuse(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        keys.append(handler.headers["Authorization"])
+        reply(handler, b"{}", 500)
+
+    with_password = make(fault=refuse).url.replace("http://", "http://me:s3cret@")
+    with capture_logs() as logs, pytest.raises(ChainUnavailable, match="no chain answers at http://") as failed:
+        Chain.connect(f"{with_password},{with_password}")
+    assert set(keys) == {"Basic " + b64encode(b"me:s3cret").decode()}
+    assert logs
+    assert "s3cret" not in f"{logs} {failed.value} {failed.value.__cause__}"
