@@ -11,12 +11,12 @@ from structlog.typing import FilteringBoundLogger
 from contracts.agent import Jobs, hexed
 from contracts.service.store import Store
 from contracts.shelf import CannotRun, Shelf, Sturdy
-from contracts.snapshot import ClaimStatus, Snapshot
+from contracts.snapshot import ClaimStatus, DisputeView, Snapshot
 from prover import encoding
 from prover.errors import CorruptModel
 from prover.game.moves import Move
 from prover.game.openings import Opened
-from prover.game.players import Challenger, Defender
+from prover.game.players import Challenger, Defender, own_value
 from prover.game.position import Position
 from prover.game.simulator import Opens, Picks
 from prover.trace import Execution
@@ -88,6 +88,7 @@ class Bench:
         self._challengers: dict[bytes, Picks] = {}
         self._defenders: dict[bytes, Opens] = {}
         self._to_defend: set[bytes] = set()
+        self._values: dict[tuple[object, ...], int] = {}
         self._failures: dict[bytes, int] = {}
         self._rests: dict[bytes, int] = {}
 
@@ -146,6 +147,21 @@ class Bench:
         elif verdict != before:
             log.info("claim_agrees")
         self._to_defend.discard(claim)
+
+    def verdicts(self) -> dict[bytes, str]:
+        """agrees, refuted or unknown, by claim."""
+        return {claim: type(verdict).__name__.lower() for claim, verdict in self._verdicts.items()}
+
+    def own_value(self, dispute: DisputeView) -> int | None:
+        """What this machine computes where a dispute has a number; None if it has not refuted the claim."""
+        verdict = self._verdicts.get(dispute.claim)
+        if not isinstance(verdict, Refuted):
+            return None
+        position = dispute.position
+        place = (dispute.claim, position.layer, position.operator, position.element, position.start, position.count)
+        if place not in self._values:
+            self._values[place] = own_value(verdict.execution, position)
+        return self._values[place]
 
     def keep(self, snapshot: Snapshot) -> None:
         """Let go of what nobody needs: a claim that the chain went back behind is judged again should it return."""
