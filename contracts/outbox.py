@@ -134,7 +134,7 @@ class Outbox:
     @property
     def pending(self) -> int:
         """Transactions on their way, as was last seen."""
-        return len(self._unmined())
+        return sum(self._sent[nonce].receipt is None for nonce in self._unmined())
 
     @property
     def reserved(self) -> int:

@@ -11,13 +11,13 @@ from structlog.typing import FilteringBoundLogger
 from contracts.agent import Jobs, hexed
 from contracts.service.store import Store
 from contracts.shelf import CannotRun, Shelf, Sturdy
-from contracts.snapshot import ClaimStatus, DisputeView, Snapshot
+from contracts.snapshot import ClaimStatus, DisputeStatus, DisputeView, Snapshot
 from prover import encoding
 from prover.errors import CorruptModel
 from prover.game.moves import Move
 from prover.game.openings import Opened
 from prover.game.players import Challenger, Defender, own_value
-from prover.game.position import Position
+from prover.game.position import Phase, Position
 from prover.game.simulator import Opens, Picks
 from prover.trace import Execution
 from watcher.actions import Check
@@ -154,17 +154,18 @@ class Bench:
 
     def own_value(self, dispute: DisputeView) -> int | None:
         """What this machine computes where a dispute has a number; None if it has not refuted the claim."""
-        verdict = self._verdicts.get(dispute.claim)
-        if not isinstance(verdict, Refuted):
-            return None
         position = dispute.position
         place = (dispute.claim, position.layer, position.operator, position.element, position.start, position.count)
-        if place not in self._values:
+        verdict = self._verdicts.get(dispute.claim)
+        if place not in self._values and isinstance(verdict, Refuted):
             self._values[place] = own_value(verdict.execution, position)
-        return self._values[place]
+        return self._values.get(place)
 
     def keep(self, snapshot: Snapshot) -> None:
         """Let go of what nobody needs: a claim that the chain went back behind is judged again should it return."""
+        for dispute in snapshot.disputes.values():
+            if dispute.status is DisputeStatus.WON and dispute.position.phase is Phase.STEP:
+                self.own_value(dispute)  # for whoever looks at it later; its run is let go of below
         pending = {c.id for c in snapshot.claims.values() if c.status is ClaimStatus.PENDING}
         if self._store is not None:
             self._store.forget_agreed(

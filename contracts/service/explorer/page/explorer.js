@@ -144,41 +144,40 @@ function drawTurn() {
 
 // The descent: one strip for each pick, as wide as what there was to pick from; the picked part is the next strip.
 function drawDescent(stages, latest) {
-  const picks = stages.filter((stage) => stage.cut || stage.level === "chunk" && stage.side === "challenger");
+  const picks = stages.filter((stage) => stage.side === "challenger" && stage.level !== "step");
   const width = Math.max(300, $("descent").clientWidth || 600), [bar, gap] = [16, 58];
   const parts = [], words = [];
+  const found = picks.some((stage) => stage.level === "chunk");
   let y = 22;
   for (const [index, stage] of picks.entries()) {
     const whole = stage.cut ?? { total: 1, start: 0, count: 1 };
     const start = width * whole.start / whole.total;
     const size = whole.count === null ? width : Math.max(3, width * whole.count / whole.total);
     const from = Math.min(start, width - size);
-    parts.push(shape("text", { x: 0, y: y - 7, class: "label" }, label(stage, whole)));
+    // The last pick of all is one number: its funnel closes where the number stands.
+    const [left, right] = found && index === picks.length - 1 ? [width / 2 - 30, width / 2 + 30] : [0, width];
+    const below = y + gap - 22;
+    parts.push(shape("polygon", { points: `${from},${y + bar} ${from + size},${y + bar} ${right},${below} ${left},${below}`, class: "funnel" }));
     parts.push(...cells(whole.total, width, y, bar));
-    if (whole.count !== null) {
-      parts.push(shape("rect", { x: from, y, width: size, height: bar, rx: 2, class: "chosen" }));
-      if (index < picks.length - 1 || latest) {
-        const next = y + gap - 0;
-        parts.push(shape("polygon", { points: `${from},${y + bar} ${from + size},${y + bar} ${width},${next} 0,${next}`, class: "funnel" }));
-      }
-    }
+    parts.push(shape("rect", { x: from, y, width: size, height: bar, rx: 2, class: "chosen" }));
+    parts.push(shape("text", { x: 0, y: y - 6, class: "label" }, clip(label(stage, whole), width)));
     words.push(`${stage.level}: ${stage.text}`);
     y += gap;
   }
-  const end = stages.at(-1);
+  const end = latest ? stages.find((stage) => stage.level === "end") ?? stages.at(-1) : stages.at(-1);
   const value = end?.after?.value;
-  if (picks.length && picks.at(-1).level !== "claim" && picks.some((stage) => stage.level === "chunk")) {
-    parts.push(shape("text", { x: width / 2, y: y + 10, "text-anchor": "middle", class: "number" }, value));
-    y += 26;
+  if (found) {
+    parts.push(shape("text", { x: width / 2, y: y + 2, "text-anchor": "middle", class: "number" }, grouped(value)));
+    y += 2;
   } else {
     parts.push(shape("rect", { x: .5, y: y + .5, width: width - 1, height: bar, rx: 2, class: "now" }));
   }
   if (end) {
-    parts.push(shape("text", { x: width / 2, y: y + 38, "text-anchor": "middle" }, clip(end.text, width)));
+    parts.push(shape("text", { x: width / 2, y: y + 34, "text-anchor": "middle" }, clip(end.text, width)));
     words.push(end.text);
   }
-  $("descent").setAttribute("viewBox", `0 0 ${width} ${y + 52}`);
-  $("descent").setAttribute("height", y + 52);
+  $("descent").setAttribute("viewBox", `0 0 ${width} ${y + 46}`);
+  $("descent").setAttribute("height", y + 46);
   $("descent").replaceChildren(...parts);
   $("descent-text").textContent = words.join("; ");
 }
@@ -186,9 +185,9 @@ function drawDescent(stages, latest) {
 const clip = (text, width) => (text.length * 7 > width ? `${text.slice(0, Math.floor(width / 7) - 1)}…` : text);
 
 function label(stage, whole) {
-  if (stage.level === "claim") return `claim: ${grouped(whole.total)} layers`;
   if (stage.level === "chunk") return `chunk: ${stage.text}`;
-  return `${stage.level}: ${stage.text}, of ${grouped(whole.total)} ${LEVELS[stage.level] ?? ""}`;
+  const what = LEVELS[stage.level] ?? "";
+  return `${stage.level}: ${stage.text}, of ${grouped(whole.total)} ${whole.total === 1 ? what.slice(0, -1) : what}`;
 }
 
 function cells(total, width, y, height) {
