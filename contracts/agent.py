@@ -126,6 +126,11 @@ class Jobs(Generic[Key, Result]):
             self._threads[-1].start()
         return True
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that are queued or under way."""
+        return len(self._started)
+
     def collect(self) -> list[tuple[Key, Result]]:
         """What was finished since the last time. An error of a job is raised here."""
         found = []

@@ -239,6 +239,11 @@ class Chain:
         succeeded, logs = raw["status"] == 1, tuple(raw["logs"])
         return Receipt(transaction, raw["blockNumber"], succeeded, raw["gasUsed"], raw["contractAddress"], logs)
 
+    def calldata_size(self, transaction: bytes) -> int:
+        """Bytes of calldata of a mined transaction."""
+        with asking("show a transaction"):
+            return len(self._web3.eth.get_transaction(HexBytes(transaction))["input"])
+
     def wait(self, transaction: bytes, seconds: float = 120, interval: float = 0.02) -> Receipt:
         """The receipt of a transaction; ChainUnavailable if it is not mined in time."""
         end = time.monotonic() + seconds

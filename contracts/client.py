@@ -92,6 +92,11 @@ class Client:
 
     # Acting
 
+    @property
+    def pending(self) -> int:
+        """Transactions of the account on their way."""
+        return self._outbox.pending if self._account is not None else 0
+
     def keep_in(self, kept: Kept) -> None:
         """Keep transactions on their way for the account's next process, and go on with those of the last one."""
         self._outbox.keep_in(kept)

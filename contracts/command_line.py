@@ -28,8 +28,12 @@ from contracts.errors import WrongSetup
 from contracts.keys import is_key, load_signer
 from contracts.outbox import PATIENCE
 from contracts.service.configuration import take_config, take_network
+from contracts.service.explorer.server import Explorer, HttpServer
+from contracts.service.feed import Feed
 from contracts.service.lock import DirectoryLock
+from contracts.service.metrics import count_event
 from contracts.service.store import Store
+from contracts.shelf import Shelf
 from prover.errors import RefuteError
 
 
@@ -154,6 +158,15 @@ FeeFactorOption = Annotated[
         rich_help_panel=RUNNING,
     ),
 ]
+HttpOption = Annotated[
+    str | None,
+    typer.Option(
+        "--http",
+        help="HOST:PORT to serve the explorer, /metrics, /healthz and /readyz at; a port alone is on loopback",
+        show_default=False,
+        rich_help_panel=RUNNING,
+    ),
+]
 LogOption = Annotated[LogForm, typer.Option("--log", help="how events are written", rich_help_panel=RUNNING)]
 
 DEVNET = DevnetFiles()
@@ -213,6 +226,20 @@ def opened_store(directory: Path, client: Client) -> Iterator[Store]:
         lock.release()
 
 
+@contextmanager
+def served(http: str | None, client: Client, shelf: Shelf, feed: Feed) -> Iterator[None]:
+    """Serve what an agent shows of itself, if it is to; WrongSetup if the address cannot be had."""
+    if http is None:
+        yield
+        return
+    server = HttpServer(http, Explorer(client, feed, shelf.program).answer)
+    structlog.get_logger().info("http_served", url=server.url)
+    try:
+        yield
+    finally:
+        server.close()
+
+
 def read_only(chain: str, deployed: Path) -> Client:
     """A client that looks and never signs."""
     connected = Chain.connect(chain)
@@ -244,6 +271,7 @@ def configure_logs(form: LogForm) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            count_event,
             structlog.processors.TimeStamper("iso", utc=True),
             structlog.processors.format_exc_info,
             renderer,

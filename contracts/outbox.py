@@ -145,6 +145,11 @@ class Outbox:
         return sorted(nonce for nonce in self._sent if nonce >= self._mined)
 
     @property
+    def pending(self) -> int:
+        """Transactions on their way, as was last seen."""
+        return sum(self._sent[nonce].receipt is None for nonce in self._unmined())
+
+    @property
     def reserved(self) -> int:
         """Wei that what is on its way may cost."""
         return sum(self._sent[nonce].cost for nonce in self._unmined())

@@ -143,6 +143,13 @@ class Shelf:
                     raise
             return self._loaded[model]
 
+    def program(self, model: bytes) -> Program | None:
+        """The program of a model that is here and right; None otherwise."""
+        try:
+            return self.get(model).program if self.holds(model) else None
+        except (CorruptModel, CannotRun):
+            return None
+
 
 def input_arrays(program: Program, inputs: Sequence[bytes]) -> list[Array]:
     """The inputs of a request as arrays; InvalidInput if they are not what the program takes."""

@@ -18,15 +18,18 @@ from contracts.command_line import (
     DeploymentOption,
     KeyOption,
     LogForm,
+    ModelsOption,
     NetworkOption,
     PasswordFileOption,
     configure_logs,
     connect,
     new_app,
+    read_only,
     run_command,
 )
 from contracts.devnet_files import DIRECTORY, HOST, PORT, URL, DevnetFiles
 from contracts.keys import load_signer
+from contracts.shelf import Shelf
 from deploy import devnet, doctor, keystores
 from prover import model_folder
 
@@ -126,6 +129,24 @@ def register(
     client = connect(chain, deployed, key, "deployer", password_file=password_file)
     done = client.transact(calls.register_model(model.program, uri or folder.resolve().as_uri()))
     console.print(f"model {folder.name} registered, {done.gas:,} gas")
+
+
+@app.command(epilog="Example: refute explore --dispute 0x12ab")
+def explore(
+    http: Annotated[str, typer.Option(help="HOST:PORT to serve the page at")] = "127.0.0.1:8081",
+    dispute: Annotated[
+        str | None, typer.Option(help="the dispute to begin with, by the first digits of its id", show_default=False)
+    ] = None,
+    interval: Annotated[float, typer.Option(help="seconds between looks at the chain", min=0.01)] = 1.0,
+    chain: ChainOption = URL,
+    deployed: DeploymentOption = DEVNET.deployment,
+    models: ModelsOption = DEVNET.models,
+) -> None:
+    """Show claims and disputes on a page, and replay any of them from the chain's events. Needs no key."""
+    from deploy.explore import explore as serve
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    serve(read_only(chain, deployed), Shelf(models), http, interval, dispute)
 
 
 @app.command(epilog="Example: refute demo")

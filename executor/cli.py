@@ -19,6 +19,7 @@ from contracts.command_line import (
     DataOption,
     DeploymentOption,
     FeeFactorOption,
+    HttpOption,
     IntervalOption,
     KeyOption,
     LogForm,
@@ -36,10 +37,12 @@ from contracts.command_line import (
     read_only,
     run_command,
     run_until_told,
+    served,
 )
 from contracts.devnet_files import URL
 from contracts.money_commands import add_money_commands
 from contracts.outbox import AGENTS_PATIENCE
+from contracts.service.feed import Feed
 from contracts.shelf import Shelf, TorchRun
 from executor import requester
 from executor.policy import Policy
@@ -106,6 +109,7 @@ def serve(
     data: DataOption = None,
     interval: IntervalOption = 0.5,
     fee_factor: FeeFactorOption = FEE_FACTOR,
+    http: HttpOption = None,
     log: LogOption = LogForm.console,
     config: ConfigOption = None,
     network: NetworkOption = None,
@@ -139,17 +143,20 @@ def serve(
         patience=AGENTS_PATIENCE,
     )
     place = data_directory(data, deployment, client, client.address)
+    shelf, feed = Shelf(models), Feed()
     with opened_store(place, client):
         service = ExecutorService(
             client,
-            Shelf(models),
+            shelf,
             TorchRun(backend),
             policy,
             interval=interval,
             data=place,
             confirmations=confirmations,
+            feed=feed,
         )
-        run_until_told(service, client.chain.heads)
+        with served(http, client, shelf, feed):
+            run_until_told(service, client.chain.heads)
 
 
 @app.command(epilog="Example: executor request digits --input build/devnet/digits/0.npy --fee 0.1eth")

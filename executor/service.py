@@ -19,6 +19,7 @@ from contracts.errors import WrongSetup
 from contracts.observer import Observer
 from contracts.sender import Sender
 from contracts.service.disk import free_bytes
+from contracts.service.feed import Feed, Report
 from contracts.service.funds import Funds
 from contracts.shelf import Run, Shelf
 from contracts.snapshot import Snapshot
@@ -44,6 +45,7 @@ class ExecutorService:
         inline: run models in the round itself, not in the background.
         data: where it keeps its own files: the room there is looked at before a request is accepted.
         confirmations: blocks that a request must be in before it is accepted.
+        feed: is given a report after each round.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class ExecutorService:
         inline: bool = False,
         data: Path | None = None,
         confirmations: int = 0,
+        feed: Feed | None = None,
         log: FilteringBoundLogger | None = None,
     ) -> None:
         least = client.deployment.parameters.executor_stake
@@ -79,6 +82,7 @@ class ExecutorService:
         self._data = data
         self._workshop = Workshop(shelf, run, defend, self.log, inline)
         self._chronicle = Chronicle(self._me, self.log)
+        self._feed = feed
         self._staked = False
         self._turns = 0
 
@@ -104,6 +108,12 @@ class ExecutorService:
         due = decide.due(snapshot, held, self._me, snapshot.timestamp, self._policy)
         sent = self._sender.send(self._wanted(due, snapshot, started), snapshot.timestamp)
         done = [self._note_done(action, outcome) for action, outcome in sent]
+        if self._feed is not None:
+            shop = self._workshop
+            pending = self._client.pending
+            self._feed.publish(
+                Report("executor", snapshot, seconds=dict(held.seconds), computing=shop.jobs.waiting, pending=pending)
+            )
         return busy or any(started) or any(done)
 
     def _note_turns(self, snapshot: Snapshot) -> None:

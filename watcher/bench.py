@@ -11,13 +11,13 @@ from structlog.typing import FilteringBoundLogger
 from contracts.agent import Jobs, hexed
 from contracts.service.store import Store
 from contracts.shelf import CannotRun, Shelf, Sturdy
-from contracts.snapshot import ClaimStatus, Snapshot
+from contracts.snapshot import ClaimStatus, DisputeStatus, DisputeView, Snapshot
 from prover import encoding
 from prover.errors import CorruptModel
 from prover.game.moves import Move
 from prover.game.openings import Opened
-from prover.game.players import Challenger, Defender
-from prover.game.position import Position
+from prover.game.players import Challenger, Defender, own_value
+from prover.game.position import Phase, Position
 from prover.game.simulator import Opens, Picks
 from prover.trace import Execution
 from watcher.actions import Check
@@ -88,6 +88,7 @@ class Bench:
         self._challengers: dict[bytes, Picks] = {}
         self._defenders: dict[bytes, Opens] = {}
         self._to_defend: set[bytes] = set()
+        self._values: dict[tuple[object, ...], int] = {}
         self._failures: dict[bytes, int] = {}
         self._rests: dict[bytes, int] = {}
 
@@ -147,8 +148,24 @@ class Bench:
             log.info("claim_agrees")
         self._to_defend.discard(claim)
 
+    def verdicts(self) -> dict[bytes, str]:
+        """agrees, refuted or unknown, by claim."""
+        return {claim: type(verdict).__name__.lower() for claim, verdict in self._verdicts.items()}
+
+    def own_value(self, dispute: DisputeView) -> int | None:
+        """What this machine computes where a dispute has a number; None if it has not refuted the claim."""
+        position = dispute.position
+        place = (dispute.claim, position.layer, position.operator, position.element, position.start, position.count)
+        verdict = self._verdicts.get(dispute.claim)
+        if place not in self._values and isinstance(verdict, Refuted):
+            self._values[place] = own_value(verdict.execution, position)
+        return self._values.get(place)
+
     def keep(self, snapshot: Snapshot) -> None:
         """Let go of what nobody needs: a claim that the chain went back behind is judged again should it return."""
+        for dispute in snapshot.disputes.values():
+            if dispute.status is DisputeStatus.WON and dispute.position.phase is Phase.STEP:
+                self.own_value(dispute)  # for whoever looks at it later; its run is let go of below
         pending = {c.id for c in snapshot.claims.values() if c.status is ClaimStatus.PENDING}
         if self._store is not None:
             self._store.forget_agreed(

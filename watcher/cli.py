@@ -19,6 +19,7 @@ from contracts.command_line import (
     DataOption,
     DeploymentOption,
     FeeFactorOption,
+    HttpOption,
     IntervalOption,
     KeyOption,
     LogForm,
@@ -36,11 +37,13 @@ from contracts.command_line import (
     read_only,
     run_command,
     run_until_told,
+    served,
 )
 from contracts.devnet_files import URL
 from contracts.errors import WrongSetup
 from contracts.money_commands import add_money_commands
 from contracts.outbox import AGENTS_PATIENCE
+from contracts.service.feed import Feed
 from contracts.shelf import Shelf, TorchRun
 from watcher.policy import Policy, read_secret
 from watcher.service import WatcherService
@@ -116,6 +119,7 @@ def watch(
     data: DataOption = None,
     interval: IntervalOption = 0.5,
     fee_factor: FeeFactorOption = FEE_FACTOR,
+    http: HttpOption = None,
     log: LogOption = LogForm.console,
     config: ConfigOption = None,
     network: NetworkOption = None,
@@ -147,6 +151,7 @@ def watch(
         defend=defend,
     )
     judge = TwoBackends(TorchRun(), TorchRun(second=True))
+    feed = Feed()
     with nullcontext() if dry_run else opened_store(place, client) as store:
         service = WatcherService(
             client,
@@ -157,8 +162,10 @@ def watch(
             parallel=parallel,
             store=store,
             confirmations=confirmations,
+            feed=feed,
         )
-        run_until_told(service, client.chain.heads)
+        with served(http, client, shelf, feed):
+            run_until_told(service, client.chain.heads)
 
 
 def _client(

@@ -17,6 +17,7 @@ from contracts.client import Client
 from contracts.errors import WrongSetup
 from contracts.observer import Observer
 from contracts.sender import Sender
+from contracts.service.feed import Feed, Report
 from contracts.service.funds import Funds
 from contracts.service.rehearsal import Rehearsal
 from contracts.service.store import Store
@@ -50,6 +51,7 @@ class WatcherService:
         parallel: how many claims are judged at once in the background.
         store: what its last process kept.
         confirmations: blocks that a claim must be in before a bond is put on disputing it.
+        feed: is given a report after each round.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class WatcherService:
         parallel: int = 1,
         store: Store | None = None,
         confirmations: int = 0,
+        feed: Feed | None = None,
         log: FilteringBoundLogger | None = None,
     ) -> None:
         bond = client.deployment.parameters.challenger_bond
@@ -87,6 +90,7 @@ class WatcherService:
         self._bench = Bench(shelf, judge, self.log, inline, challenge, parallel, store)
         self._funds = Funds(decide.DISPUTE_GAS, self.log)
         self._chronicle = Chronicle(self._me, self.log)
+        self._feed = feed
         self._staked = False
         self._turns = 0
         self._credits = 0
@@ -112,7 +116,21 @@ class WatcherService:
         due = decide.due(snapshot, held, self._me, snapshot.timestamp, self._policy)
         sent = self._sender.send(self._wanted(due, snapshot, started), snapshot.timestamp)
         done = [self._note_done(action, outcome, snapshot) for action, outcome in sent]
+        if self._feed is not None:
+            self._feed.publish(self._report(snapshot))
         return busy or any(started) or any(done)
+
+    def _report(self, snapshot: Snapshot) -> Report:
+        bench = self._bench
+        return Report(
+            "watcher",
+            snapshot,
+            bench.verdicts(),
+            dict(bench.seconds),
+            bench.jobs.waiting,
+            self._client.pending,
+            bench.own_value,
+        )
 
     def _look(self) -> Snapshot:
         """The state at the latest block; in a dry run with the money that the policy speaks of."""

@@ -26,17 +26,8 @@ from contracts.urls import without_secrets
 DEFAULT_FILE = Path("refute.toml")
 SECTIONS = ("watcher", "executor")
 SHARED = (
-    "chain",
-    "deployment",
-    "models",
-    "key",
-    "password-file",
-    "data",
-    "interval",
-    "fee-factor",
-    "log",
-    "network",
-    "confirmations",
+    *("chain", "confirmations", "deployment", "models", "network"),
+    *("key", "password-file", "data", "interval", "fee-factor", "log"),
 )
 """Options of both agents, which may stand at the top of the file."""
 

@@ -205,6 +205,15 @@ class Challenger(Player):
         return Step(self.record(position), source.openings())
 
 
+def own_value(execution: Execution, position: Position) -> int:
+    """What an execution has where a position, of an element or of some of its terms, has a number."""
+    operator = execution.program.operator(position.layer, position.operator)
+    if position.start == 0 and position.count == operator.terms:
+        return int(execution.results(position.layer)[position.operator].reshape(-1)[position.element])
+    source = Player(execution).operands(position)
+    return compute(operator, position.element, position.start, position.count, source.read).value
+
+
 def _pieces(data: bytes, size: int) -> tuple[bytes, ...]:
     return tuple(data[i : i + size] for i in range(0, len(data), size))
 
