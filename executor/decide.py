@@ -32,7 +32,7 @@ from prover.trace import Execution, tensor_bytes
 AT_WORK = (RequestStatus.ACCEPTED, RequestStatus.CLAIMED)
 """A request's executor has something at stake in it."""
 
-MOST_MOVES = 15
+MOST_MOVES = 12
 """Most moves of one side in the longest dispute (protocol, section 5)."""
 
 EXPIRE_PAGE = 50

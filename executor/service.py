@@ -107,11 +107,11 @@ class ExecutorService:
             elif isinstance(action, actions.Leave | actions.Stuck):
                 self._chronicle.say(action)
             else:
-                yield action, self._call(action)
+                yield action, self._call(action, snapshot)
 
     # Acting
 
-    def _call(self, action: Action) -> Call:
+    def _call(self, action: Action, snapshot: Snapshot) -> Call:
         match action:
             case actions.Deposit(amount):
                 return calls.deposit(amount)
@@ -124,7 +124,7 @@ class ExecutorService:
             case actions.Finalise(claim):
                 return calls.finalise(claim)
             case actions.Expire(disputes):
-                return calls.expire(disputes)
+                return calls.expire([snapshot.disputes[dispute].party for dispute in disputes])
             case actions.Lapse(request):
                 return calls.lapse(request)
             case actions.Collect():

@@ -126,9 +126,9 @@ class WatcherService:
             case actions.Reply(dispute, position, move):
                 return calls.answer(dispute, position, move)
             case actions.Expire(disputes):
-                return calls.expire(disputes)
+                return calls.expire([snapshot.disputes[dispute].party for dispute in disputes])
             case actions.Settle(dispute):
-                return calls.settle(dispute)
+                return calls.settle(snapshot.disputes[dispute].party)
             case actions.Collect():
                 return calls.collect()
         raise AssertionError(f"{type(action).__name__} is not sent")

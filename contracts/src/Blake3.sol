@@ -68,7 +68,7 @@ library Blake3 {
     /// when the node is the tensor.
     function foldFrontier(uint256 count, bytes32[] calldata nodes, bool whole) internal pure returns (bytes32 top) {
         uint256 data = Blake3Compression.borrow();
-        (top,) = _fold(data, count, Trees.FRONTIER_DEPTH, nodes, 0, whole ? ROOT : 0);
+        (top,) = _fold(data, count, Trees.frontierDepth(count), nodes, 0, whole ? ROOT : 0);
         Blake3Compression.giveBack(data);
     }
 

@@ -19,7 +19,9 @@ struct Account {
 /// one of them to another; what leaves a stake is burned, credited, or held in escrow by the caller.
 abstract contract Stakes is Configured, Events {
     mapping(address => Account) private _accounts;
-    uint256 private _burned;
+    /// In one slot with the nonce of ids, which is written more often.
+    uint192 private _burned;
+    uint64 internal _nonce;
 
     function accountOf(address owner)
         external
@@ -101,7 +103,7 @@ abstract contract Stakes is Configured, Events {
     }
 
     function _burn(uint256 amount) internal {
-        if (amount > 0) _burned += amount;
+        if (amount > 0) _burned += uint192(amount);
     }
 
     /// An amount as accounts hold it.

@@ -9,7 +9,7 @@ from prover import blake3_tree, merkle, operators, posted
 from prover.blake3_tree import CHUNK
 from prover.errors import IllegalMove
 from prover.game.moves import EMPTY, Opening
-from prover.game.position import Phase, Position
+from prover.game.position import Ground, Phase, Position
 from prover.game.tree_shelf import TreeShelf
 from prover.interpreter import operand_array
 from prover.operators import Partial
@@ -64,7 +64,7 @@ def check_opening(position: Position, view: View, opening: Opening, chunk: int) 
         case WeightRef(weight):
             root = weight
         case CheckpointRef():
-            _check_checkpoint(position, view.source, opening)
+            _check_checkpoint(position.ground, view.source, opening)
         case ResultRef(operator):
             top = merkle.climb(merkle.leaf(root), position.operators, operator, opening.root_path)
             if top != position.tensors_root:
@@ -76,7 +76,7 @@ def check_opening(position: Position, view: View, opening: Opening, chunk: int) 
 
 
 def _check_input(position: Position, view: View, opening: Opening, chunk: int, index: int) -> None:
-    if merkle.keccak(opening.posted) != position.inputs:
+    if merkle.keccak(opening.posted) != position.ground.inputs:
         raise IllegalMove("WrongPostedList", "it does not hash to the request's inputs")
     entry = posted.entry(opening.posted, index)
     if entry is None or entry[0] != view.nbytes:
@@ -85,13 +85,13 @@ def _check_input(position: Position, view: View, opening: Opening, chunk: int, i
         raise IllegalMove("WrongChunkPath", f"chunk {chunk} of input {index}")
 
 
-def _check_checkpoint(position: Position, ref: CheckpointRef, opening: Opening) -> None:
+def _check_checkpoint(ground: Ground, ref: CheckpointRef, opening: Opening) -> None:
     inner = len(merkle.sides(ref.slots, ref.slot))
     slots_root = merkle.climb(merkle.leaf(opening.root), ref.slots, ref.slot, opening.root_path[:inner])
     top = None
     if slots_root is not None:
-        top = merkle.climb(merkle.leaf(slots_root), position.layers, ref.layer, opening.root_path[inner:])
-    if top != position.trace_root:
+        top = merkle.climb(merkle.leaf(slots_root), ground.layers, ref.layer, opening.root_path[inner:])
+    if top != ground.trace_root:
         raise IllegalMove("WrongTensorPath", f"slot {ref.slot} of layer {ref.layer}")
 
 

@@ -26,10 +26,11 @@ from contracts.snapshot import ClaimStatus, RequestStatus, Snapshot
 from prover import encoding
 from prover.errors import IllegalMove
 from prover.game import rules
-from prover.game.moves import Move, opened_content
+from prover.game.moves import Move, Step, opened_content
 from prover.game.openings import Opened
 from prover.game.players import NothingDiffers
 from prover.game.position import Phase, Position, Side
+from prover.game.refutations import Refuted
 from prover.game.simulator import Opens, Picks
 from prover.program import Program
 from prover.trace import Array, Execution, tensor_bytes
@@ -153,6 +154,14 @@ class Arena:
 
     # Disputes
 
+    def expiry(self, disputes: Sequence[bytes]) -> Call:
+        """The call that expires disputes, by their ids."""
+        held = self.look().disputes
+        return calls.expire([held[dispute].party for dispute in disputes])
+
+    def settlement(self, dispute: bytes) -> Call:
+        return calls.settle(self.look().disputes[dispute].party)
+
     def play(self, claim: bytes, program: Program, executor: Opens, challenger: Picks) -> Walked:
         """Play a dispute to its end on chain, beside the pure rules. A side that is stuck loses by the clock."""
         dispute, position = self.challenge(claim, program)
@@ -176,9 +185,9 @@ class Arena:
             walked.gas.append(done.gas)
             walked.largest = max(walked.largest, size_of(call))
             expected = rules.apply(position, move)
-            if isinstance(expected, rules.Refuted):
+            if isinstance(expected, Refuted):
                 assert done.event("Resolved").arguments["challengerWon"]
-                walked.winner, walked.ending = Side.CHALLENGER, "step"
+                walked.winner, walked.ending = Side.CHALLENGER, ending_of(move)
                 return walked
             assert moved_to(position, done) == expected
             if content := opened_content(move):
@@ -189,7 +198,7 @@ class Arena:
     def _stuck(self, walked: Walked, dispute: bytes, side: Side, ending: str) -> Walked:
         """The clock of the side to move runs out."""
         self.pass_time(self.deployment.parameters.clock)
-        event = self.stranger.transact(calls.expire([dispute])).event("Resolved")
+        event = self.stranger.transact(self.expiry([dispute])).event("Resolved")
         challenger_won = side is Side.EXECUTOR
         assert event.arguments["challengerWon"] is challenger_won
         walked.winner = Side.CHALLENGER if challenger_won else Side.EXECUTOR
@@ -253,6 +262,11 @@ def refusal_of(position: Position, move: Move) -> str:
     except IllegalMove as error:
         return error.rule
     raise AssertionError(f"the rules allow {type(move).__name__} in {position.phase.name}")
+
+
+def ending_of(move: Move) -> str:
+    """How a dispute ends that this move wins."""
+    return "step" if isinstance(move, Step) else type(move).__name__
 
 
 def size_of(call: Call) -> int:
