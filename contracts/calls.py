@@ -118,9 +118,15 @@ def lapse(request_id: bytes) -> Call:
 
 
 def claim(
-    request_id: bytes, interface: bytes, trace_root: bytes, outputs: Sequence[bytes], delegate: str = NOBODY
+    request_id: bytes,
+    head: bytes,
+    interface: bytes,
+    nodes: Sequence[bytes],
+    outputs: Sequence[bytes],
+    delegate: str = NOBODY,
 ) -> Call:
-    arguments = request_id, interface, trace_root, list(outputs), delegate
+    """`nodes` are those of the execution's trace."""
+    arguments = request_id, head, interface, list(nodes), list(outputs), delegate
     return Call("claim", arguments, gas=_gas_of_tensors(outputs))
 
 
@@ -138,6 +144,11 @@ def _gas_of_tensors(tensors: Sequence[bytes]) -> int:
 
 def challenge(claim_id: bytes, program: Program) -> Call:
     return Call("challenge", (claim_id, encoding.encode_head(program)), gas=600_000)
+
+
+def challenge_at(claim_id: bytes, program: Program, nodes: Sequence[bytes], child: int) -> Call:
+    """A challenge that picks one of the claim's nodes at once."""
+    return Call("challengeAt", (claim_id, encoding.encode_head(program), list(nodes), child), gas=600_000)
 
 
 def expire(disputes: Sequence[Party]) -> Call:
@@ -180,8 +191,8 @@ def _move(ground: Ground, move: Move, signature: bytes) -> tuple[str, tuple[Any,
             return "openTrace", (list(nodes),), 500_000
         case PickTrace(nodes, child):
             return "pickTrace", (list(nodes), child), 500_000
-        case OpenLayer(record, siblings, roots):
-            return "openLayer", (ground.words(), record, list(siblings), list(roots), signature), 1_500_000
+        case OpenLayer(record, siblings, roots, only):
+            return "openLayer", (ground.words(), record, list(siblings), list(roots), only, signature), 1_500_000
         case PickOperator(root, root_path, operator, record, siblings):
             return "pickOperator", (root, list(root_path), operator, record, list(siblings)), 1_500_000
         case OpenTensor(nodes):

@@ -22,7 +22,7 @@ from contracts.snapshot import (
 )
 from prover.errors import RefuteError
 from prover.game.openings import Opened
-from prover.game.position import OPENED, WORDS, Ground, Phase, Position
+from prover.game.position import AWAITS_PICK, OPENED, WORDS, Ground, Position
 from prover.merkle import keccak
 
 Arguments = Mapping[str, Any]
@@ -38,15 +38,15 @@ def position_after(position: Position, a: Arguments) -> Position:
     """The position that a move led to, from the one it answered and the arguments of its Moved event.
 
     `changes` holds a byte whose bit i says that word i has changed, then the new words; the word `opened`, which is
-    left out, is the hash of what was opened. Of a layer nothing is: its roots are bound by another word.
+    left out, is the hash of what was opened, where it awaits a pick.
     """
     changes, opened = a["changes"], a["opened"]
     words, new = list(position.words()), [changes[i : i + 32] for i in range(1, len(changes), 32)]
     for number, word in zip((n for n in range(WORDS) if changes[0] >> n & 1), new, strict=True):
         words[number] = word
-    is_hashed = opened and position.phase is not Phase.LAYER_OPEN
-    words[OPENED] = keccak(opened) if is_hashed else bytes(32)
-    return position.with_words(words)
+    words[OPENED] = bytes(32)
+    after = position.with_words(words)
+    return replace(after, opened=keccak(opened)) if after.phase in AWAITS_PICK else after
 
 
 class UnknownSubject(RefuteError):
@@ -127,6 +127,7 @@ class Ledger:
             a["traceRoot"],
             tuple(a["outputs"]),
             a["windowEnd"],
+            nodes=tuple(a["nodes"]),
         )
         self._change_request(a["request"], status=RequestStatus.CLAIMED, claim=a["claim"])
 

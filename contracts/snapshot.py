@@ -86,6 +86,8 @@ class ClaimView:
     outputs: tuple[bytes, ...]
     window_end: int
     status: ClaimStatus = ClaimStatus.PENDING
+    nodes: tuple[bytes, ...] = ()
+    """Nodes of the trace, which fold to its root."""
 
 
 @dataclass(frozen=True)

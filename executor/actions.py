@@ -54,8 +54,9 @@ class Leave:
 @dataclass(frozen=True)
 class PostClaim:
     request: bytes
+    head: bytes
     interface: bytes
-    trace_root: bytes
+    nodes: tuple[bytes, ...]
     outputs: tuple[bytes, ...]
 
 

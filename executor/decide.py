@@ -128,8 +128,8 @@ def _post_claims(snapshot: Snapshot, held: Held, me: str, now: int) -> Iterator[
             yield from _compute(request, held, urgent=False)
         else:
             outputs = tuple(tensor_bytes(output) for output in execution.outputs)
-            interface = encoding.encode_interface(execution.program)
-            yield PostClaim(request.id, interface, bytes(execution.trace.root), outputs)
+            head, interface = encoding.encode_head(execution.program), encoding.encode_interface(execution.program)
+            yield PostClaim(request.id, head, interface, execution.trace.nodes, outputs)
 
 
 def _close(mine: Mapping[bytes, ClaimView], disputes: list[DisputeView], now: int) -> Iterator[Action]:

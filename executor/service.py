@@ -117,8 +117,8 @@ class ExecutorService:
                 return calls.deposit(amount)
             case actions.Accept(request):
                 return calls.accept(request)
-            case actions.PostClaim(request, interface, trace_root, outputs):
-                return calls.claim(request, interface, trace_root, outputs)
+            case actions.PostClaim(request, head, interface, nodes, outputs):
+                return calls.claim(request, head, interface, nodes, outputs)
             case actions.Answer(dispute, position, move):
                 return calls.answer(dispute, position, move)
             case actions.Finalise(claim):

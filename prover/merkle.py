@@ -11,6 +11,8 @@ Node = Callable[[Hash, Hash], Hash]
 
 MAX_DEPTH = 6
 """Most splits below a node that one opening shows."""
+CLAIM_DEPTH = 3
+"""Splits below the trace root that a claim shows."""
 
 
 def keccak(*parts: bytes) -> Hash:

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Head} from "./Heads.sol";
 import {Interface} from "./Interfaces.sol";
 import {Posted} from "./Posted.sol";
 import {Request, RequestStatus, Requests} from "./Requests.sol";
+import {Trees} from "./Trees.sol";
 
 enum ClaimStatus {
     None,
@@ -47,11 +49,12 @@ abstract contract Claims is Requests {
         return (_requests[id].status, _requests[id].outputs);
     }
 
-    /// The acceptor's answer.
+    /// The acceptor's answer. `nodes`: the frontier of its trace, CLAIM_DEPTH splits down, which gives the trace root.
     function claim(
         bytes32 id,
+        bytes calldata head,
         bytes calldata interface_,
-        bytes32 traceRoot,
+        bytes32[] calldata nodes,
         bytes[] calldata outputs,
         address delegate
     ) external returns (bytes32 claimId) {
@@ -59,7 +62,9 @@ abstract contract Claims is Requests {
         if (r.status != RequestStatus.Accepted) revert RequestNotAccepted();
         if (msg.sender != r.executor) revert NotTheAcceptor();
         if (_now() >= r.due) revert AnswerTooLate(r.due);
-        _requireLengths(_outputLengths(_interface(r.model, interface_)), outputs);
+        Head memory h = _head(r.model, head);
+        _requireLengths(_outputLengths(_interface(h, interface_)), outputs);
+        bytes32 traceRoot = _traceRoot(h.layers, nodes);
         bytes32 commitment = Posted.commitment(outputs);
         claimId = keccak256(
             abi.encode(
@@ -72,7 +77,13 @@ abstract contract Claims is Requests {
         Claim storage c = _claims[claimId];
         c.request = id;
         if (delegate != address(0)) c.delegate = delegate;
-        emit Claimed(claimId, id, msg.sender, delegate, traceRoot, outputs, windowEnd);
+        emit Claimed(claimId, id, msg.sender, delegate, traceRoot, nodes, outputs, windowEnd);
+    }
+
+    /// The trace root of a program of `layers` from the nodes that a claim shows.
+    function _traceRoot(uint256 layers, bytes32[] calldata nodes) internal pure returns (bytes32 root) {
+        if (nodes.length != Trees.frontierSize(layers, Trees.CLAIM_DEPTH)) revert WrongNodes();
+        (root,) = Trees.foldFrontier(layers, Trees.CLAIM_DEPTH, nodes, 0, Trees.node);
     }
 
     /// The window is over and no dispute is unresolved: the executor is paid.

@@ -5,6 +5,7 @@ import {Claim, Claims, Docket} from "./Claims.sol";
 import {Head} from "./Heads.sol";
 import {Ground, Phase, Position, Positions} from "./Positions.sol";
 import {Request} from "./Requests.sol";
+import {Trees} from "./Trees.sol";
 
 enum DisputeStatus {
     None,
@@ -49,6 +50,8 @@ struct Party {
 
 /// Disputes: how they begin, their clocks, and how they end (protocol, sections 7 to 9). The moves: `Moves.sol`.
 abstract contract Disputes is Claims {
+    using Positions for Position;
+
     uint256 internal constant CHALLENGE_UNITS = 160_000;
 
     mapping(bytes32 => Dispute) internal _disputes;
@@ -69,14 +72,34 @@ abstract contract Disputes is Claims {
         _challenge(id, claimId, head);
     }
 
-    function _challenge(bytes32 id, bytes32 claimId, bytes calldata head) internal {
+    /// A challenge that opens the trace and picks from it at once: the nodes are in the claim's log.
+    function challengeAt(bytes32 claimId, bytes calldata head, bytes32[] calldata nodes, uint256 child)
+        external
+        returns (bytes32 id)
+    {
+        id = disputeId(claimId, msg.sender);
+        if (_disputes[id].standing.status != DisputeStatus.None) revert AlreadyChallenged(id);
+        Position memory position = _challenge(id, claimId, head);
+        if (_traceRoot(position.count, nodes) != position.node) revert WrongNodes();
+        position.pick(nodes, Trees.CLAIM_DEPTH, child);
+        position.enterTrace();
+        bytes32[8] memory words = Positions.pack(position);
+        Dispute storage d = _disputes[id];
+        d.position = Positions.hash(words);
+        d.standing.phase = position.phase;
+        // words 2 and 4 have changed: the place and the node
+        bytes memory changes = abi.encodePacked(uint8(1 << 2 | 1 << 4), words[2], words[4]);
+        emit Moved(id, msg.sender, d.standing.deadline, changes, abi.encodePacked(nodes));
+    }
+
+    function _challenge(bytes32 id, bytes32 claimId, bytes calldata head) internal returns (Position memory position) {
         (Claim storage c, Request storage r) = _pending(claimId);
         // INVARIANT: [inv 3] every dispute begins in the window and lasts at most both clocks.
         if (_now() >= r.due) revert WindowIsOver(r.due);
         Head memory h = _head(r.model, head);
         _lock(msg.sender, CHALLENGER_BOND);
         Ground memory ground = Ground(msg.sender, uint32(h.layers), h.layersRoot, r.traceRoot, r.inputs);
-        Position memory position = Positions.initial(claimId, ground);
+        position = Positions.initial(claimId, ground);
         Standing memory standing;
         standing.status = DisputeStatus.Active;
         standing.phase = position.phase;

@@ -35,6 +35,7 @@ interface Events {
         address indexed executor,
         address delegate,
         bytes32 traceRoot,
+        bytes32[] nodes,
         bytes[] outputs,
         uint64 windowEnd
     );

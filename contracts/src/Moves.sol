@@ -33,6 +33,7 @@ abstract contract Moves is Turns {
         bytes calldata,
         bytes32[] calldata,
         bytes32[] calldata roots,
+        bytes calldata,
         bytes calldata signature
     ) external {
         _open(dispute, position, address(walk), abi.encodePacked(roots), signature);

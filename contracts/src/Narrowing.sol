@@ -16,6 +16,9 @@ abstract contract Narrowing {
     using Records for Operator;
 
     uint256 private constant CHUNK = 1024;
+    /// Operands that tell whether a range is wide, and all that an operator can have.
+    uint256 private constant WALKED = 2;
+    uint256 private constant MOST = 4;
 
     function pickElement(
         bytes32,
@@ -27,7 +30,7 @@ abstract contract Narrowing {
         unchecked {
             Position memory position = Positions.read(from, Phase.ELEMENT_PICK);
             _requireOpened(position, chunk);
-            Operator memory op = _operator(position, record);
+            Operator memory op = _operator(position, record, WALKED);
             if (item >= chunk.length / op.size) revert MoveErrors.NoSuchElement();
             uint256 place;
             assembly ("memory-safe") {
@@ -54,7 +57,7 @@ abstract contract Narrowing {
         bytes calldata
     ) external pure returns (bytes32[8] memory) {
         Position memory position = Positions.read(from, Phase.TERMS_OPEN);
-        Operator memory op = _operator(position, record);
+        Operator memory op = _operator(position, record, MOST);
         bool whole = position.start == 0 && position.count == op.terms();
         uint256 length = _ranges(position) * Terms.entrySize(op);
         if (values.length != length + Terms.factorsSize(op, whole)) revert MoveErrors.WrongValuesLength();
@@ -76,7 +79,7 @@ abstract contract Narrowing {
         unchecked {
             Position memory position = Positions.read(from, Phase.TERMS_PICK);
             _requireOpened(position, values);
-            Operator memory op = _operator(position, record);
+            Operator memory op = _operator(position, record, WALKED);
             if (choice >= _ranges(position)) revert MoveErrors.NoSuchRange();
             uint256 size = Views.subRangeSize(position.count);
             uint256 left = position.count - choice * size;
@@ -123,8 +126,13 @@ abstract contract Narrowing {
     }
 
     /// The operator in dispute; its record was found valid when it was picked.
-    function _operator(Position memory position, bytes calldata record) private pure returns (Operator memory op) {
+    /// `operands`: how many of its operands are needed.
+    function _operator(Position memory position, bytes calldata record, uint256 operands)
+        private
+        pure
+        returns (Operator memory op)
+    {
         if (Trees.leaf(record) != position.records) revert MoveErrors.WrongRecord();
-        (op,) = Records.decode(record);
+        (op,) = Records.decode(record, operands);
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {MoveErrors} from "./Errors.sol";
+import {Trees} from "./Trees.sol";
 
 /// What a dispute is about and does not change while it lasts. A position holds its hash, keccak(abi.encode(ground));
 /// the moves that need it carry it.
@@ -76,9 +77,27 @@ library Positions {
     function initial(bytes32 claim, Ground memory ground) internal pure returns (Position memory position) {
         position.claim = claim;
         position.ground = hash(ground);
-        position.phase = ground.layers == 1 ? Phase.LAYER_OPEN : Phase.TRACE_OPEN;
         position.count = ground.layers;
         position.node = ground.traceRoot;
+        enterTrace(position);
+    }
+
+    /// Goes on to the child of a node whose frontier of `depth` splits is `nodes`.
+    function pick(Position memory position, bytes32[] calldata nodes, uint256 depth, uint256 child) internal pure {
+        if (child >= nodes.length) revert MoveErrors.NoSuchChild();
+        (uint256 first, uint256 size) = Trees.frontierChild(position.count, depth, child);
+        unchecked {
+            position.start += uint64(first);
+        }
+        position.count = uint64(size);
+        position.node = nodes[child];
+        position.opened = 0;
+    }
+
+    /// Before a node of the trace, or a layer if the node is one.
+    function enterTrace(Position memory position) internal pure {
+        position.phase = position.count > 1 ? Phase.TRACE_OPEN : Phase.LAYER_OPEN;
+        if (position.count == 1) position.layer = uint32(position.start);
     }
 
     /// Takes a position as it lies in calldata: the caller has hashed it, or asks for a view.

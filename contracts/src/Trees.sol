@@ -8,6 +8,8 @@ pragma solidity ^0.8.30;
 library Trees {
     /// Most splits below a node that one opening shows.
     uint256 private constant MAX_DEPTH = 6;
+    /// Splits below the trace root that a claim shows.
+    uint256 internal constant CLAIM_DEPTH = 3;
 
     function leaf(bytes calldata item) internal pure returns (bytes32 digest) {
         assembly ("memory-safe") {
@@ -154,9 +156,12 @@ library Trees {
     }
 
     /// First leaf and number of leaves of subtree `child` of the frontier; `child` must exist.
-    function frontierChild(uint256 count, uint256 child) internal pure returns (uint256 first, uint256 size) {
+    function frontierChild(uint256 count, uint256 depth, uint256 child)
+        internal
+        pure
+        returns (uint256 first, uint256 size)
+    {
         unchecked {
-            uint256 depth = frontierDepth(count);
             while (count > 1 && depth > 0) {
                 uint256 half = split(count);
                 uint256 below = _fullFrontier(half, --depth);

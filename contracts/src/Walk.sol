@@ -44,17 +44,14 @@ contract Walk is Narrowing {
     {
         Position memory position = Positions.read(from, Phase.TRACE_PICK);
         _pickChild(position, nodes, child);
-        if (position.count > 1) {
-            position.phase = Phase.TRACE_OPEN;
-        } else {
-            position.phase = Phase.LAYER_OPEN;
-            position.layer = uint32(position.start);
-        }
+        position.enterTrace();
         position.give();
     }
 
     // Layer
 
+    /// `only`: the record of the layer's operator if there is no other, else empty. There is nothing to pick then; a
+    /// record that breaks a rule is left to be refuted.
     function openLayer(
         bytes32,
         bytes32[8] calldata from,
@@ -62,6 +59,7 @@ contract Walk is Narrowing {
         bytes calldata record,
         bytes32[] calldata path,
         bytes32[] calldata roots,
+        bytes calldata only,
         bytes calldata
     ) external pure returns (bytes32[8] memory) {
         unchecked {
@@ -82,6 +80,7 @@ contract Walk is Narrowing {
             position.records = operatorsRoot;
             position.operators = uint8(operators);
             position.tensorsRoot = Trees.rootOf(roots);
+            _pickOnly(position, roots[0], only);
             position.give();
         }
     }
@@ -103,13 +102,9 @@ contract Walk is Narrowing {
             bytes32 leaf = _requireRecord(position, operator, record, path);
             (Operator memory op, bytes4 rule) = Rules.fault(record, position.layer, operator);
             _revertIf(rule);
-            position.length = uint64(op.numel() * op.size);
-            position.start = 0;
-            position.count = uint64(Posted.chunks(position.length));
-            position.phase = position.count == 1 ? Phase.CHUNK_OPEN : Phase.TENSOR_OPEN;
-            position.node = root;
             position.operator = uint8(operator);
             position.records = leaf;
+            _enterTensor(position, op, root);
             position.give();
         }
     }
@@ -167,6 +162,29 @@ contract Walk is Narrowing {
         position.give();
     }
 
+    // Steps of several moves
+
+    function _pickOnly(Position memory position, bytes32 root, bytes calldata only) private pure {
+        if (position.operators > 1) {
+            if (only.length != 0) revert MoveErrors.WrongRecordPath();
+            return;
+        }
+        // The root of a tree of one record is its leaf.
+        if (Trees.leaf(only) != position.records) revert MoveErrors.WrongRecordPath();
+        (Operator memory op, bytes4 rule) = Rules.fault(only, position.layer, 0);
+        if (rule == 0) _enterTensor(position, op, root);
+    }
+
+    function _enterTensor(Position memory position, Operator memory op, bytes32 root) private pure {
+        unchecked {
+            position.length = uint64(op.numel() * op.size);
+            position.start = 0;
+            position.count = uint64(Posted.chunks(position.length));
+            position.phase = position.count == 1 ? Phase.CHUNK_OPEN : Phase.TENSOR_OPEN;
+            position.node = root;
+        }
+    }
+
     // Checks
 
     function _requireNodes(Position memory position, bytes32[] calldata nodes) private pure {
@@ -192,12 +210,7 @@ contract Walk is Narrowing {
     function _pickChild(Position memory position, bytes32[] calldata nodes, uint256 child) private pure {
         unchecked {
             _requireNodes(position, nodes);
-            if (child >= nodes.length) revert MoveErrors.NoSuchChild();
-            (uint256 first, uint256 size) = Trees.frontierChild(position.count, child);
-            position.start += uint64(first);
-            position.count = uint64(size);
-            position.node = nodes[child];
-            position.opened = 0;
+            position.pick(nodes, Trees.frontierDepth(position.count), child);
         }
     }
 

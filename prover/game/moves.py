@@ -34,11 +34,15 @@ class PickTrace:
 
 @dataclass(frozen=True, slots=True)
 class OpenLayer:
-    """The layer record with its path, and the tensor roots of all its operators. Must be the executor's own."""
+    """The layer record with its path, and the tensor roots of all its operators. Must be the executor's own.
+
+    `only` is the record of the layer's operator if there is no other: then there is nothing to pick.
+    """
 
     record: bytes
     path: tuple[bytes, ...]
     roots: tuple[bytes, ...]
+    only: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +176,7 @@ def opened_content(move: Move) -> bytes:
     match move:
         case OpenTrace(nodes) | OpenTensor(nodes):
             return b"".join(nodes)
-        case OpenLayer(_, _, roots):
+        case OpenLayer(_, _, roots, _):
             return b"".join(roots)
         case OpenChunk(chunk):
             return chunk

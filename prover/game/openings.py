@@ -127,8 +127,11 @@ class Commitment:
         self.operator_roots = tuple(roots)
         for position, content in history:
             if position.phase is Phase.TRACE_OPEN:
-                spans = merkle.frontier(position.count)
-                for (first, size), node in zip(spans, hashes(content), strict=True):
+                nodes = hashes(content)
+                # A claim's own nodes are fewer splits down than those of an opening; their number tells which they are.
+                claimed = merkle.frontier(position.count, merkle.CLAIM_DEPTH)
+                spans = claimed if len(claimed) == len(nodes) else merkle.frontier(position.count)
+                for (first, size), node in zip(spans, nodes, strict=True):
                     self._known[position.start + first, size] = node
             elif position.phase is Phase.LAYER_OPEN:
                 self.operator_roots = hashes(content)

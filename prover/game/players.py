@@ -157,7 +157,9 @@ class Defender(Player):
 
     def _open_layer(self, position: Position) -> OpenLayer:
         path = merkle.path(self._layer_leaves, position.layer)
-        return OpenLayer(encoding.encode_layer(self.layer(position)), tuple(path), self.roots(position.layer))
+        layer = self.layer(position)
+        only = encoding.encode_operator(layer.operators[0]) if len(layer.operators) == 1 else b""
+        return OpenLayer(encoding.encode_layer(layer), tuple(path), self.roots(position.layer), only)
 
     def _open_terms(self, position: Position) -> OpenTerms:
         operator = self.operator(position)
@@ -167,6 +169,10 @@ class Defender(Player):
 
 class Challenger(Player):
     """The challenger's side: picks what differs from its own run."""
+
+    def first_pick(self, nodes: Sequence[bytes]) -> int:
+        """Which of a claim's nodes to challenge; NothingDiffers if they are this run's own."""
+        return _first_difference(nodes, self.execution.trace.nodes)
 
     def reply(self, position: Position, history: Sequence[Opened]) -> Move:
         """The pick or step; `history` is every opening of this dispute so far. NothingDiffers if the last agrees."""

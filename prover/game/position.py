@@ -48,6 +48,9 @@ class Phase(IntEnum):
         return Side.EXECUTOR if self in _EXECUTOR else Side.CHALLENGER
 
 
+AWAITS_PICK = (Phase.TRACE_PICK, Phase.TENSOR_PICK, Phase.ELEMENT_PICK, Phase.TERMS_PICK)
+"""Phases whose position holds the hash of what was opened."""
+
 _EXECUTOR = (Phase.TRACE_OPEN, Phase.LAYER_OPEN, Phase.TENSOR_OPEN, Phase.CHUNK_OPEN, Phase.TERMS_OPEN)
 _LEVELS = {
     Phase.TRACE_OPEN: "trace",

@@ -88,7 +88,7 @@ def _open_layer(position: Position, move: OpenLayer) -> Position:
     slots_root = merkle.root([move.roots[i] for i in outputs])
     if merkle.leaf(slots_root) != position.node:
         raise IllegalMove("WrongSlots", "the checkpointed outputs do not hash to the layer's leaf")
-    return replace(
+    opened = replace(
         position,
         phase=Phase.OPERATOR_PICK,
         node=_ZERO,
@@ -96,6 +96,17 @@ def _open_layer(position: Position, move: OpenLayer) -> Position:
         operators=count,
         tensors_root=merkle.root(move.roots),
     )
+    if (move.only != b"") if count > 1 else (merkle.leaf(move.only) != records):
+        raise IllegalMove("WrongRecordPath", "the record is not that of the layer's only operator")
+    return opened if count > 1 else _pick_only(opened, move)
+
+
+def _pick_only(position: Position, move: OpenLayer) -> Position:
+    """Where there is nothing to pick. A record that breaks a rule is left to be refuted."""
+    try:
+        return _enter_tensor(position, move.only, 0, move.roots[0])
+    except InvalidProgram:
+        return position
 
 
 def _pick_operator(position: Position, move: PickOperator) -> Position:
@@ -104,18 +115,23 @@ def _pick_operator(position: Position, move: PickOperator) -> Position:
         raise IllegalMove("NotWhatWasOpened", f"the root is not the one that was opened for operator {move.operator}")
     check_record_place(position, move.operator, move.record, move.path)
     try:
-        operator = validity.check_record(move.record, position.layer, move.operator)
+        return _enter_tensor(position, move.record, move.operator, move.root)
     except InvalidProgram as error:
         raise IllegalMove(error.rule, error.detail) from error
+
+
+def _enter_tensor(position: Position, record: bytes, number: int, root: bytes) -> Position:
+    """Before the tensor of an operator; InvalidProgram if its record breaks a rule."""
+    operator = validity.check_record(record, position.layer, number)
     chunks = blake3_tree.chunk_count(operator.nbytes)
     return replace(
         position,
         phase=Phase.CHUNK_OPEN if chunks == 1 else Phase.TENSOR_OPEN,
         start=0,
         count=chunks,
-        node=move.root,
-        operator=move.operator,
-        records=merkle.leaf(move.record),
+        node=root,
+        operator=number,
+        records=merkle.leaf(record),
         length=operator.nbytes,
     )
 

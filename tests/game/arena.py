@@ -28,7 +28,7 @@ from prover.errors import IllegalMove
 from prover.game import rules
 from prover.game.moves import Move, Step, opened_content
 from prover.game.openings import Opened
-from prover.game.players import NothingDiffers
+from prover.game.players import Challenger, NothingDiffers
 from prover.game.position import Phase, Position, Side
 from prover.game.refutations import Refuted
 from prover.game.simulator import Opens, Picks
@@ -141,8 +141,9 @@ class Arena:
             request = self.ask(execution.program, execution.inputs)
         self.executor.transact(calls.accept(request))
         outputs = [tensor_bytes(a) for a in execution.outputs]
-        interface = encoding.encode_interface(execution.program)
-        done = self.executor.transact(calls.claim(request, interface, execution.trace.root, outputs, delegate))
+        head, interface = encoding.encode_head(execution.program), encoding.encode_interface(execution.program)
+        nodes = execution.trace.nodes
+        done = self.executor.transact(calls.claim(request, head, interface, nodes, outputs, delegate))
         claim: bytes = done.event("Claimed").arguments["claim"]
         return claim
 
@@ -162,11 +163,29 @@ class Arena:
     def settlement(self, dispute: bytes) -> Call:
         return calls.settle(self.look().disputes[dispute].party)
 
-    def play(self, claim: bytes, program: Program, executor: Opens, challenger: Picks) -> Walked:
-        """Play a dispute to its end on chain, beside the pure rules. A side that is stuck loses by the clock."""
-        dispute, position = self.challenge(claim, program)
+    def challenge_at(self, claim: bytes, program: Program, challenger: Challenger) -> tuple[bytes, Position, Opened]:
+        """Open a dispute at the first of the claim's nodes that differs: its id, its position, and what was opened."""
+        nodes = self.look().claims[claim].nodes
+        call = calls.challenge_at(claim, program, nodes, challenger.first_pick(nodes))
+        done = self.challenger.transact(call)
+        root = first_position(done.event("Challenged").arguments)
+        moved = done.event("Moved")
+        return moved.arguments["dispute"], moved_to(root, done), Opened(root, moved.arguments["opened"])
+
+    def play(
+        self, claim: bytes, program: Program, executor: Opens, challenger: Picks, at: Challenger | None = None
+    ) -> Walked:
+        """Play a dispute to its end on chain, beside the pure rules. A side that is stuck loses by the clock.
+
+        It begins at the trace root, or where challenger `at` sees a difference in the claim's nodes.
+        """
         walked = Walked(Side.EXECUTOR, "")
         history: list[Opened] = []
+        if at is None:
+            dispute, position = self.challenge(claim, program)
+        else:
+            dispute, position, opened = self.challenge_at(claim, program, at)
+            history.append(opened)
         while True:
             side = position.phase.side
             mover = self.executor if side is Side.EXECUTOR else self.challenger

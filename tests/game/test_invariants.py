@@ -23,10 +23,10 @@ from prover.game.adversaries import (
 from prover.game.moves import OpenLayer, RefuteProgram
 from prover.game.openings import Opened
 from prover.game.players import Challenger, Defender
-from prover.game.position import Ground, Phase, Position, Side
+from prover.game.position import Ground, Party, Phase, Position, Side
 from prover.interpreter import Interpretation
-from prover.merkle import keccak, leaf, path
-from prover.trace import Array, TraceRoot, tensor_bytes
+from prover.merkle import fold, keccak, leaf, path
+from prover.trace import Array, tensor_bytes
 from tests.game.arena import ETHER, FEE, Arena, Conduct, moved_to
 from tests.strategies import random_program
 
@@ -187,25 +187,25 @@ def test_invariant_6_a_move_counts_before_the_deadline_and_a_timeout_from_it_on(
 
 
 def test_invariant_7_nothing_is_missing_because_its_hash_is_zero(arena: Arena) -> None:
-    """A trace root of zeros is a claim like any other, and so are all-zero tensors."""
+    """A trace of zeros is a claim like any other, and so are all-zero tensors."""
 
     class Zero(ReplacedOutput):
         @property
         def trace(self) -> object:  # type: ignore[override]
             held = HONEST.trace
             zero = type(held)(held.checkpoints, held.roots)
-            zero.__dict__["root"] = TraceRoot(bytes(32))
+            zero.__dict__["leaves"] = [bytes(32)] * len(PROGRAM.layers)
             return zero
 
     claim = arena.claim(Zero(HONEST, HONEST.outputs))
     dispute, position = arena.challenge(claim, PROGRAM)
-    assert position.ground.trace_root == bytes(32)
+    assert position.ground.trace_root == fold([bytes(32)] * len(PROGRAM.layers))
     arena.set_time(deadline_of(arena, dispute))
     assert arena.stranger.transact(arena.expiry([dispute])).event("Resolved").arguments["challengerWon"]
     unknown = bytes(32)
     assert arena.refuses(arena.challenger, calls.challenge(unknown, PROGRAM)) == "UnknownClaim"
     assert arena.refuses(arena.executor, calls.accept(unknown)) == "UnknownRequest"
-    assert arena.refuses(arena.executor, arena.settlement(unknown)) == "UnknownDispute"
+    assert arena.refuses(arena.executor, calls.settle(Party(unknown, arena.executor.address))) == "UnknownDispute"
 
 
 @pytest.mark.parametrize("conduct", [Conduct.REFUSES, Conduct.BURNS_GAS, Conduct.RE_ENTERS])

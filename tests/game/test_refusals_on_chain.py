@@ -55,8 +55,8 @@ def test_no_move_counts_from_the_deadline_on_nor_after_the_end(arena: Arena) -> 
 
 def claim_on(request: bytes, outputs: list[bytes] | None = None) -> calls.Call:
     plain = [tensor_bytes(output) for output in HONEST.outputs]
-    interface = encoding.encode_interface(MODEL.program)
-    return calls.claim(request, interface, HONEST.trace.root, plain if outputs is None else outputs)
+    head, interface = encoding.encode_head(MODEL.program), encoding.encode_interface(MODEL.program)
+    return calls.claim(request, head, interface, HONEST.trace.nodes, plain if outputs is None else outputs)
 
 
 def test_a_request_has_one_acceptor_and_one_claim(arena: Arena) -> None:

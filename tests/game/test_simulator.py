@@ -152,7 +152,7 @@ class Garbling(Defender):
         match move:
             case OpenTrace(nodes) | OpenTensor(nodes):
                 return replace(move, nodes=(bytes(32), *nodes[1:]))
-            case OpenLayer(_, _, roots):
+            case OpenLayer(_, _, roots, _):
                 return replace(move, roots=(*roots[:-1], bytes(32)))
             case OpenChunk(chunk):
                 return OpenChunk(chunk[:-1])

@@ -61,7 +61,7 @@ contract Harness {
     }
 
     function frontierChild(uint256 count, uint256 child) external pure returns (uint256 first, uint256 size) {
-        return Trees.frontierChild(count, child);
+        return Trees.frontierChild(count, Trees.frontierDepth(count), child);
     }
 
     function foldTrace(uint256 count, bytes32[] calldata nodes) external pure returns (bytes32 top) {
