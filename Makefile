@@ -3,16 +3,33 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOLC_VERSION := 0.8.37
+FOUNDRY_VERSION := 1.7.1
+SLITHER_VERSION := 0.11.6
 INSTALLED := $(VENV)/.installed
 SOLC := build/node/node_modules/solc/package.json
+FORGE := build/node/node_modules/@foundry-rs/forge/package.json
+ANVIL := build/node/node_modules/@foundry-rs/anvil/package.json
 
-.PHONY: demo test check bench format contracts clean
+.PHONY: demo test forge nightly slither check bench gas gas-check format contracts clean
 
 demo: $(INSTALLED)
 	$(BIN)/refute demo
 
-test: $(INSTALLED)
+# With npm the Solidity tests are among them.
+test: $(INSTALLED) solc-if-possible
 	$(BIN)/pytest -n 2
+
+# The Solidity tests alone, with 10,000 runs of each fuzz test; a minute and a half.
+forge: $(INSTALLED) $(SOLC) $(FORGE)
+	FOUNDRY_PROFILE=ci $(BIN)/python -m contracts.forge
+
+# 100,000 elements, scalar specification against contract, into build/nightly.json; three minutes.
+nightly: $(INSTALLED)
+	$(BIN)/python -m tests.nightly.steps
+
+# Static analysis of the contracts; each finding must be answered in docs/security.md.
+slither: $(INSTALLED) $(SOLC) $(FORGE) build/slither/bin/slither
+	$(BIN)/python -m contracts.static_analysis
 
 check: $(INSTALLED) solc-if-possible
 	$(BIN)/ruff check .
@@ -20,10 +37,19 @@ check: $(INSTALLED) solc-if-possible
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m contracts.compile --check
+	$(BIN)/python -m deploy.gas --check
 
-# Speed and quality against float; a few minutes on a quiet machine.
+# Speed, memory and quality against float.
 bench: $(INSTALLED)
 	$(BIN)/python -m prover.benchmarks.bench
+
+# Every gas figure, taken anew on two nodes: some minutes, 6 GB of memory. Rewrites the snapshot and docs/gas.md.
+gas: $(INSTALLED) $(ANVIL)
+	$(BIN)/python -m deploy.gas
+
+# Those of a few seconds, against the snapshot.
+gas-check: $(INSTALLED)
+	$(BIN)/python -m deploy.gas --check
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
@@ -49,7 +75,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 # The compiler comes from npm. Without npm, `contracts.compile --check` uses a native solc or names the skip.
 .PHONY: solc-if-possible
 solc-if-possible:
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(SOLC); fi
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(SOLC) $(FORGE); fi
 
 $(SOLC):
 	npm install --silent --no-audit --no-fund --prefix build/node solc@$(SOLC_VERSION)
+
+$(FORGE) $(ANVIL): build/node/node_modules/@foundry-rs/%/package.json:
+	npm install --silent --no-audit --no-fund --prefix build/node @foundry-rs/$*@$(FOUNDRY_VERSION)
+
+build/slither/bin/slither:
+	$(PYTHON) -m venv build/slither
+	build/slither/bin/pip install -q --disable-pip-version-check slither-analyzer==$(SLITHER_VERSION)

@@ -192,7 +192,8 @@ def _move(ground: Ground, move: Move, signature: bytes) -> tuple[str, tuple[Any,
         case PickTrace(nodes, child):
             return "pickTrace", (list(nodes), child), 500_000
         case OpenLayer(record, siblings, roots, only):
-            return "openLayer", (ground.words(), record, list(siblings), list(roots), only, signature), 1_500_000
+            layer = record, list(siblings), list(roots), only
+            return "openLayer", (ground.words(), layer, signature), 1_500_000
         case PickOperator(root, root_path, operator, record, siblings):
             return "pickOperator", (root, list(root_path), operator, record, list(siblings)), 1_500_000
         case OpenTensor(nodes):

@@ -42,9 +42,10 @@ CONTRACTS = {
     "Commitments": UNROLLED,
     "Harness": UNROLLED,
     "Plain": SETTINGS,
+    "Naive": SETTINGS,
     "Participant": SETTINGS,
 }
-"""What is kept, and how it is compiled. `Harness`, `Plain` and `Participant` are for the tests only."""
+"""What is kept, and how it is compiled. `Harness`, `Plain`, `Naive` and `Participant` are for the tests only."""
 
 Artifacts = dict[str, str]
 """File name to content."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from Crypto.Hash import keccak as _keccak
+from sha3 import keccak_256
 
 Hash = bytes
 Node = Callable[[Hash, Hash], Hash]
@@ -17,10 +17,7 @@ CLAIM_DEPTH = 3
 
 def keccak(*parts: bytes) -> Hash:
     """Keccak-256 of the concatenation of `parts`."""
-    digest = _keccak.new(digest_bits=256)
-    for part in parts:
-        digest.update(part)
-    return digest.digest()
+    return bytes(keccak_256(b"".join(parts)).digest())
 
 
 def leaf(item: bytes) -> Hash:

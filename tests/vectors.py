@@ -1,11 +1,14 @@
-"""Golden vectors of the encodings: `python -m tests.vectors` rewrites tests/vectors/encodings.json.
+"""Golden vectors: `python -m tests.vectors` rewrites the files of tests/vectors, which Python and Solidity read.
 
-A second implementation reads the same file. Everything in it follows from `random_program(seed)`.
+`encodings.json`: records, roots and ids of programs; `primitives.json`: hashes, trees and scalar functions;
+`steps.json`: a step of each operator; `games.json`: whole disputes. A second implementation reads the same files.
+Everything in them follows from `random_program(seed)` and the like.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,10 @@ from prover.game.simulator import initial_position
 from prover.interpreter import Interpretation
 from prover.program import Immediate, Operator
 from prover.trace import tensor_bytes
+from tests import golden_games, golden_primitives
 from tests.strategies import random_program
 
-PATH = Path(__file__).parent / "vectors" / "encodings.json"
+FOLDER = Path(__file__).parent / "vectors"
 SEEDS = range(4)
 
 
@@ -26,7 +30,7 @@ def _bound(operator: Operator, weights: dict[Any, Any]) -> dict[str, Any]:
     return {"magnitudes": list(mags), "bound": str(validity.bound(operator, mags, weights))}
 
 
-def vectors() -> dict[str, Any]:
+def encodings() -> dict[str, Any]:
     """Records, roots, ids, bounds and first positions of a few programs."""
     result = {}
     for seed in SEEDS:
@@ -49,16 +53,26 @@ def vectors() -> dict[str, Any]:
             "inputs": [tensor_bytes(a).hex() for a in inputs],
             "outputs": [tensor_bytes(a).hex() for a in run.outputs],
             "trace_root": run.trace.root.hex(),
-            "inputs_commitment": position.inputs.hex(),
-            "position": position.encode().hex(),
+            "inputs_commitment": position.ground.inputs.hex(),
+            "ground_hash": position.ground.digest.hex(),
+            "position": b"".join(position.words()).hex(),
             "position_hash": position.digest.hex(),
         }
     return result
 
 
+FILES: dict[str, Callable[[], Any]] = {
+    "encodings.json": encodings,
+    "primitives.json": golden_primitives.primitives,
+    "steps.json": golden_primitives.steps,
+    "games.json": golden_games.games,
+}
+
+
 def main() -> None:
-    PATH.parent.mkdir(exist_ok=True)
-    PATH.write_text(json.dumps(vectors(), indent=1, sort_keys=True) + "\n")
+    FOLDER.mkdir(exist_ok=True)
+    for name, make in FILES.items():
+        (FOLDER / name).write_text(json.dumps(make(), indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

@@ -62,22 +62,38 @@ abstract contract Claims is Requests {
         if (r.status != RequestStatus.Accepted) revert RequestNotAccepted();
         if (msg.sender != r.executor) revert NotTheAcceptor();
         if (_now() >= r.due) revert AnswerTooLate(r.due);
-        Head memory h = _head(r.model, head);
-        _requireLengths(_outputLengths(_interface(h, interface_)), outputs);
-        bytes32 traceRoot = _traceRoot(h.layers, nodes);
-        bytes32 commitment = Posted.commitment(outputs);
-        claimId = keccak256(
-            abi.encode(
-                "refute.claim.v1", block.chainid, address(this), id, msg.sender, traceRoot, commitment, _nonce++
-            )
-        );
         uint40 windowEnd = uint40(_now() + WINDOW);
         (r.status, r.due) = (RequestStatus.Claimed, windowEnd);
-        (r.traceRoot, r.outputs) = (traceRoot, commitment);
+        bytes32 traceRoot = _answered(r, head, interface_, nodes, outputs);
+        claimId = _claimId(id, traceRoot, r.outputs);
         Claim storage c = _claims[claimId];
         c.request = id;
         if (delegate != address(0)) c.delegate = delegate;
         emit Claimed(claimId, id, msg.sender, delegate, traceRoot, nodes, outputs, windowEnd);
+    }
+
+    /// Holds what is claimed at the request: the trace root and the commitment to the outputs, whose lengths must be
+    /// those of the interface.
+    function _answered(
+        Request storage r,
+        bytes calldata head,
+        bytes calldata interface_,
+        bytes32[] calldata nodes,
+        bytes[] calldata outputs
+    ) private returns (bytes32 traceRoot) {
+        Head memory h = _head(r.model, head);
+        _requireLengths(_outputLengths(_interface(h, interface_)), outputs);
+        traceRoot = _traceRoot(h.layers, nodes);
+        (r.traceRoot, r.outputs) = (traceRoot, Posted.commitment(outputs));
+    }
+
+    /// INVARIANT: [inv 12] the id names chain, contract, party, contents and a nonce.
+    function _claimId(bytes32 id, bytes32 traceRoot, bytes32 outputs) private returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                "refute.claim.v1", block.chainid, address(this), id, msg.sender, traceRoot, outputs, _nonce++
+            )
+        );
     }
 
     /// The trace root of a program of `layers` from the nodes that a claim shows.

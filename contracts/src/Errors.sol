@@ -133,5 +133,4 @@ interface Errors is RecordErrors, MoveErrors {
     error NotTheChallenger();
     error NotTheExecutorsOpening();
     error NothingExpired();
-    error AlreadySettled();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Ground} from "./Positions.sol";
+import {Ground, LayerOpening} from "./Positions.sol";
 import {Turns} from "./Turns.sol";
 import {Walk} from "./Walk.sol";
 
@@ -30,13 +30,10 @@ abstract contract Moves is Turns {
         bytes32 dispute,
         bytes32[8] calldata position,
         Ground calldata,
-        bytes calldata,
-        bytes32[] calldata,
-        bytes32[] calldata roots,
-        bytes calldata,
+        LayerOpening calldata layer,
         bytes calldata signature
     ) external {
-        _open(dispute, position, address(walk), abi.encodePacked(roots), signature);
+        _open(dispute, position, address(walk), abi.encodePacked(layer.roots), signature);
     }
 
     function openTensor(

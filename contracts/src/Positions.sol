@@ -45,6 +45,15 @@ struct Opening {
     bytes posted;
 }
 
+/// A layer as it is opened: its record with the path to the program's layers root, the tensor roots of its operators,
+/// and the record of its operator if it has no other, else nothing.
+struct LayerOpening {
+    bytes record;
+    bytes32[] path;
+    bytes32[] roots;
+    bytes only;
+}
+
 /// Phases of section 7.2. Odd numbers below 11 are the executor's to answer.
 library Phase {
     uint8 internal constant TRACE_OPEN = 1;

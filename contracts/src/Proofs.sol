@@ -85,15 +85,18 @@ abstract contract Proofs is Moves {
         if (_disputes[id].standing.status == DisputeStatus.None) _challenge(id, claimId, head);
         (Dispute storage d, Claim storage c) = (_active(id), _claims[claimId]);
         _requireRunning(d, c);
-        Seam memory seam = abi.decode(_ask(address(commitments)), (Seam));
-        Request storage r = _requests[c.request];
+        _requireSeam(_requests[c.request], abi.decode(_ask(address(commitments)), (Seam)));
+        _addProof(d, c);
+        _win(id, claimId, msg.sender, Reason.Output);
+    }
+
+    /// What a proof is about is what is claimed.
+    function _requireSeam(Request storage r, Seam memory seam) private view {
         bytes32 model = r.model;
         if (seam.model != model) revert HeadNotOfModel();
         if (seam.interfaceHash != _interfaceHash(model)) revert InterfaceNotOfModel();
         if (seam.outputs != r.outputs) revert WrongPostedList();
         if (seam.traceRoot != r.traceRoot) revert WrongTensorPath();
-        _addProof(d, c);
-        _win(id, claimId, msg.sender, Reason.Output);
     }
 
     /// The dispute of `challenger` is won if the rules find the proof in the calldata right; its own proof is paid.

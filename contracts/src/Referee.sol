@@ -10,9 +10,9 @@ import {Terms} from "./Terms.sol";
 import {Trees} from "./Trees.sol";
 import {Views} from "./Views.sol";
 
-/// Where the walk ends in arithmetic (protocol, section 7.2): the step, and a factor of a long sum that was stated wrong.
-/// Pure, like `Walk`, and called in the same way. Each function returns if the executor is refuted and reverts in every
-/// other case, so that no failure can be taken for a verdict.
+/// Where the walk ends in arithmetic (protocol, section 7.2): the step, and a factor of a long sum that was stated
+/// wrong. Pure, like `Walk`, and called in the same way. Each function returns if the executor is refuted and reverts in
+/// every other case, so that no failure can be taken for a verdict.
 contract Referee {
     using Elements for Table;
     using Openings for Table;

@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import {MoveErrors} from "./Errors.sol";
 import {Narrowing} from "./Narrowing.sol";
-import {Ground, Phase, Position, Positions} from "./Positions.sol";
+import {Ground, LayerOpening, Phase, Position, Positions} from "./Positions.sol";
 import {Posted} from "./Posted.sol";
 import {Operator, Records} from "./Records.sol";
 import {Rules} from "./Rules.sol";
@@ -50,39 +50,22 @@ contract Walk is Narrowing {
 
     // Layer
 
-    /// `only`: the record of the layer's operator if there is no other, else empty. There is nothing to pick then; a
-    /// record that breaks a rule is left to be refuted.
+    /// Where the layer has one operator there is nothing to pick; a record that breaks a rule is left to be refuted.
     function openLayer(
         bytes32,
         bytes32[8] calldata from,
         Ground calldata given,
-        bytes calldata record,
-        bytes32[] calldata path,
-        bytes32[] calldata roots,
-        bytes calldata only,
+        LayerOpening calldata layer,
         bytes calldata
     ) external pure returns (bytes32[8] memory) {
-        unchecked {
-            Position memory position = Positions.read(from, Phase.LAYER_OPEN);
-            Ground memory ground = Positions.requireGround(position.ground, given);
-            if (!Trees.proves(ground.layersRoot, Trees.leaf(record), ground.layers, position.layer, path)) {
-                revert MoveErrors.WrongLayerPath();
-            }
-            (uint256 operators, uint256[] memory outputs, bytes32 operatorsRoot, bytes4 rule) = Rules.layerOf(record);
-            _revertIf(rule);
-            if (roots.length != operators) revert MoveErrors.WrongRootCount();
-            bytes32[] memory slots = new bytes32[](outputs.length);
-            for (uint256 i = 0; i < slots.length; ++i) slots[i] = Trees.leafOf(roots[outputs[i]]);
-            // INVARIANT: [inv 4] the layer's checkpointed outputs are the trace's.
-            if (Trees.leafOf(Trees.fold(slots)) != position.node) revert MoveErrors.WrongSlots();
-            position.phase = Phase.OPERATOR_PICK;
-            position.node = 0;
-            position.records = operatorsRoot;
-            position.operators = uint8(operators);
-            position.tensorsRoot = Trees.rootOf(roots);
-            _pickOnly(position, roots[0], only);
-            position.give();
+        Position memory position = Positions.read(from, Phase.LAYER_OPEN);
+        Ground memory ground = Positions.requireGround(position.ground, given);
+        if (!Trees.proves(ground.layersRoot, Trees.leaf(layer.record), ground.layers, position.layer, layer.path)) {
+            revert MoveErrors.WrongLayerPath();
         }
+        _enterLayer(position, layer.record, layer.roots);
+        _pickOnly(position, layer.roots[0], layer.only);
+        position.give();
     }
 
     function pickOperator(
@@ -164,6 +147,23 @@ contract Walk is Narrowing {
 
     // Steps of several moves
 
+    /// INVARIANT: [inv 4] the layer's checkpointed outputs are the trace's.
+    function _enterLayer(Position memory position, bytes calldata record, bytes32[] calldata roots) private pure {
+        unchecked {
+            (uint256 operators, uint256[] memory outputs, bytes32 operatorsRoot, bytes4 rule) = Rules.layerOf(record);
+            _revertIf(rule);
+            if (roots.length != operators) revert MoveErrors.WrongRootCount();
+            bytes32[] memory slots = new bytes32[](outputs.length);
+            for (uint256 i = 0; i < slots.length; ++i) slots[i] = Trees.leafOf(roots[outputs[i]]);
+            if (Trees.leafOf(Trees.fold(slots)) != position.node) revert MoveErrors.WrongSlots();
+            position.phase = Phase.OPERATOR_PICK;
+            position.node = 0;
+            position.records = operatorsRoot;
+            position.operators = uint8(operators);
+            position.tensorsRoot = Trees.rootOf(roots);
+        }
+    }
+
     function _pickOnly(Position memory position, bytes32 root, bytes calldata only) private pure {
         if (position.operators > 1) {
             if (only.length != 0) revert MoveErrors.WrongRecordPath();
@@ -192,7 +192,8 @@ contract Walk is Narrowing {
     }
 
     function _requireFrontier(Position memory position, bytes32[] calldata nodes) private pure {
-        if (nodes.length != Trees.frontierSize(position.count, Trees.frontierDepth(position.count))) revert MoveErrors.WrongNodes();
+        uint256 depth = Trees.frontierDepth(position.count);
+        if (nodes.length != Trees.frontierSize(position.count, depth)) revert MoveErrors.WrongNodes();
     }
 
     function _requireRecord(

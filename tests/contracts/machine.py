@@ -35,7 +35,10 @@ class Machine:
 
     def call(self, function: str, *arguments: Any) -> Any:
         """What the function returns; Refused if it reverts. `gas` is then what its execution used."""
-        data = self.abi.encode_call(function, arguments)
+        return self.abi.decode_result(function, self.send(self.abi.encode_call(function, arguments)))
+
+    def send(self, data: bytes) -> bytes:
+        """What a call with this calldata returns, as it comes; Refused if it reverts."""
         try:
             answer = self._evm.message_call(CALLER, self._address, calldata=data, gas=10**9)
         except RuntimeError as error:
@@ -45,7 +48,7 @@ class Machine:
             raise Refused(name) from None
         nonzero = sum(1 for byte in data if byte)
         self.gas = self._evm.result.gas_used - 21_000 - 4 * (len(data) - nonzero) - 16 * nonzero
-        return self.abi.decode_result(function, bytes(answer))
+        return bytes(answer)
 
     def has(self, function: str) -> bool:
         """Whether the contract has a function of this name."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import pytest
 
 from contracts import calls
-from prover.errors import IllegalMove
 from prover.game import rules
 from prover.game.adversaries import (
     FaultyInterpretation,
@@ -23,9 +21,7 @@ from prover.game.adversaries import (
     WanderingChallenger,
 )
 from prover.game.moves import (
-    EMPTY,
     Move,
-    Opening,
     PickElement,
     PickTensor,
     RefuteChunk,
@@ -35,31 +31,22 @@ from prover.game.moves import (
 )
 from prover.game.players import Challenger, Defender
 from prover.game.position import Phase, Position
-from prover.game.refutations import Refuted
 from prover.game.simulator import Stage, initial_position, play
 from prover.interpreter import Interpretation
 from prover.operators import TABLE, row_of
 from prover.program import Operator
 from tests.contracts.machine import Refused, machine
+from tests.damage import damaged
 from tests.game import test_wrong_openings as factors
 from tests.game.test_single_faults import random_fault
+from tests.steps import DISPUTE, REFUTED, by_the_rules
 from tests.strategies import random_operator, random_program
 
 RULES = [machine(name) for name in ("Walk", "Referee", "Commitments")]
-DISPUTE = bytes(32)
-REFUTED = "refuted"
 
 PROGRAMS = 24
 MUTANTS_PER_MOVE = 6
 MOST_GAS = 2_000_000
-
-
-def by_the_rules(position: Position, move: Move) -> Position | str:
-    try:
-        after = rules.apply(position, move)
-    except IllegalMove as error:
-        return error.rule
-    return REFUTED if isinstance(after, Refuted) else after
 
 
 def on_chain(position: Position, move: Move) -> Position | str:
@@ -112,7 +99,7 @@ def test_a_wrong_factor_is_refuted_alike() -> None:
     *walk, last = play(position, lying, honest).walk
     assert isinstance(last.move, RefuteFactor)
     for stage in (*walk, last):
-        for move in (stage.move, *damaged(stage.move, rng), *damaged(stage.move, rng)):
+        for move in (stage.move, *damaged(stage.move, rng, 2 * MUTANTS_PER_MOVE)):
             assert on_chain(stage.position, move) == by_the_rules(stage.position, move)
 
 
@@ -127,7 +114,7 @@ def test_the_games_take_every_move() -> None:
 def test_damaged_moves_are_refused_under_the_same_name(seed: int) -> None:
     rng = random.Random(seed)
     for stage in stages(seed):
-        for move in damaged(stage.move, rng):
+        for move in damaged(stage.move, rng, MUTANTS_PER_MOVE):
             expected, got = by_the_rules(stage.position, move), on_chain(stage.position, move)
             assert got == expected, (move, stage.position)
 
@@ -201,64 +188,3 @@ def wrong_values(operator: Operator, position: Position, rng: random.Random) -> 
     for value in (position.value + 1, position.value - 1, -position.value, rng.randint(operator.lo, operator.hi)):
         if value != position.value:
             yield value
-
-
-# Damage
-
-
-def damaged(move: Move, rng: random.Random) -> list[Move]:
-    """The move with one field changed, several times."""
-    mutants: list[Move] = []
-    for _ in range(MUTANTS_PER_MOVE):
-        name = rng.choice([f.name for f in fields(move)])
-        value = change(getattr(move, name), rng)
-        if name == "root":
-            value = value[:32].ljust(32, b"\0")
-        if value != getattr(move, name):
-            mutants.append(replace(move, **{name: value}))  # type: ignore[type-var]
-    return mutants
-
-
-def change(value: Any, rng: random.Random) -> Any:
-    if isinstance(value, int):
-        return rng.choice([value + 1, max(value - 1, 0), 0, 255, 1 << 40])
-    if isinstance(value, bytes):
-        return change_bytes(value, rng)
-    if isinstance(value, Opening):
-        if rng.random() < 0.1:
-            return EMPTY
-        name = rng.choice([f.name for f in fields(value)])
-        if name == "root":
-            return replace(value, root=change_bytes(value.root, rng)[:32].ljust(32, b"\0"))
-        return replace(value, **{name: change(getattr(value, name), rng)})
-    return change_tuple(value, rng)
-
-
-def change_bytes(value: bytes, rng: random.Random) -> bytes:
-    data = bytearray(value)
-    kind = rng.randrange(4)
-    if kind == 0 or not data:
-        return bytes(data + b"\x01")
-    if kind == 1:
-        return bytes(data[:-1])
-    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-    return bytes(data)
-
-
-def change_tuple(value: tuple[Any, ...], rng: random.Random) -> tuple[Any, ...]:
-    items = list(value)
-    if items and isinstance(items[0], bytes):
-        kind = rng.randrange(4)
-        if kind == 0:
-            return (*items, bytes(32))
-        if kind == 1:
-            return tuple(items[:-1])
-        if kind == 2:
-            return tuple(reversed(items))
-    elif not items:
-        return (bytes(32),)
-    at = rng.randrange(len(items))
-    items[at] = change(items[at], rng)
-    if isinstance(items[at], bytes):
-        items[at] = items[at][:32].ljust(32, b"\0")
-    return tuple(items)

@@ -6,31 +6,14 @@ import random
 from dataclasses import replace
 
 import pytest
-from eth_utils import keccak
 
 from prover import encoding, validity
 from prover.errors import InvalidProgram
 from prover.operators import TABLE
 from prover.program import CheckpointRef, DType, Immediate, InputRef, Opcode, Operator, ResultRef, View
-from tests.contracts.machine import machine
+from tests.damage import damaged_record
+from tests.records import HARNESS, NAMES, VALID, chain_rule, loader_rule
 from tests.strategies import random_operator, random_program
-
-HARNESS = machine("Harness")
-NAMES = {keccak(text=f"{e['name']}()")[:4]: e["name"] for e in HARNESS.artifact_errors()}
-VALID = "valid"
-
-
-def on_chain(record: bytes, layer: int = 5, index: int = 5) -> str:
-    rule: bytes = HARNESS.call("fault", record, layer, index)
-    return VALID if rule == bytes(4) else NAMES[rule]
-
-
-def loader(record: bytes, layer: int = 5, index: int = 5) -> str:
-    try:
-        validity.check_record(record, layer, index)
-    except InvalidProgram as error:
-        return error.rule
-    return VALID
 
 
 def a_view(**changes: object) -> View:
@@ -183,13 +166,13 @@ BROKEN = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_each_rule_is_refused_by_its_name(case: str) -> None:
     rule, record = BROKEN[case]
-    assert (on_chain(record), loader(record)) == (rule, rule)
+    assert (chain_rule(record), loader_rule(record)) == (rule, rule)
 
 
 def test_the_examples_are_valid_but_for_what_they_break() -> None:
     table = View(InputRef(0), DType.I8, 1 << 16, 0, ())
     for operator in (a_sum(), a_place(), a_map(table), a_gather(9, 9), with_a(a_view(source=CheckpointRef(4, 63, 64)))):
-        assert on_chain(encoding.encode_operator(operator)) == VALID
+        assert chain_rule(encoding.encode_operator(operator)) == VALID
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -198,7 +181,7 @@ def test_every_record_of_valid_programs_is_valid(seed: int) -> None:
     for number, layer in enumerate(program.layers):
         assert HARNESS.call("layerFault", encoding.encode_layer(layer)) == bytes(4)
         for index, operator in enumerate(layer.operators):
-            assert on_chain(encoding.encode_operator(operator), number, index) == VALID
+            assert chain_rule(encoding.encode_operator(operator), number, index) == VALID
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -208,22 +191,9 @@ def test_damaged_records_break_the_same_rule_as_in_the_loader(name: str) -> None
         program, _, _ = random_operator(seed, name)
         record = encoding.encode_operator(program.operator(0, 0))
         for _ in range(60):
-            damaged = damage(record, rng)
+            damaged = damaged_record(record, rng)
             layer, index = rng.randrange(3), rng.randrange(3)
-            assert on_chain(damaged, layer, index) == loader(damaged, layer, index), damaged.hex()
-
-
-def damage(record: bytes, rng: random.Random) -> bytes:
-    """One or two bytes changed, most often by little; sometimes cut or extended."""
-    data = bytearray(record)
-    for _ in range(rng.randint(1, 2)):
-        place = rng.randrange(len(data)) if rng.random() < 0.5 else rng.randrange(min(26, len(data)))
-        data[place] = rng.choice([0, 1, 2, 3, 4, 5, 62, 63, 127, 128, 255, rng.randrange(256)])
-    if rng.random() < 0.1:
-        data = data[: rng.randrange(len(data))]
-    if rng.random() < 0.05:
-        data += b"\x00"
-    return bytes(data)
+            assert chain_rule(damaged, layer, index) == loader_rule(damaged, layer, index), damaged.hex()
 
 
 ROOT = b"\x07" * 32

@@ -12,8 +12,9 @@ from tests import vectors
 from tests.strategies import random_program
 
 
-def test_the_encodings_are_the_golden_ones() -> None:
-    assert json.loads(vectors.PATH.read_text()) == vectors.vectors()
+@pytest.mark.parametrize("name", vectors.FILES)
+def test_the_vectors_are_the_golden_ones(name: str) -> None:
+    assert json.loads((vectors.FOLDER / name).read_text()) == vectors.FILES[name]()
 
 
 @pytest.mark.parametrize("seed", range(30))

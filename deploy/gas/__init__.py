@@ -1,0 +1,1 @@
+"""Measures what the protocol costs on a chain, and compares it with the committed snapshot."""
