@@ -10,16 +10,19 @@ import torch
 from prover import validity
 from prover.compiler import CompiledModel
 from prover.compiler.builder import Activation, Produced
+from prover.compiler.plan import WIDE_LIMIT
 from prover.operators import row_of
 from prover.program import Layer, Opcode, Operator
 from prover.quality import Judge
-from prover.quantisation import Reals
+from prover.quantisation import LIMIT, Reals
 from prover.report import AccuracyReport, Dearest, LayerReport
 from prover.runtime import Run, Runtime
 from prover.trace import Array
 
 TRACED_SAMPLES = 8
 """Samples on which layers are compared and clamps counted."""
+CALIBRATED = (LIMIT, WIDE_LIMIT)
+"""Ends of the ranges that calibration chooses. Every other clamp follows from the values: a mask, a count, a ReLU."""
 
 
 def measure(
@@ -89,11 +92,12 @@ class _Tally:
         return best
 
     def _clamping(self) -> Iterator[int]:
-        """Operators whose clamp can cut values off: those that rescale. A table holds its own ends."""
+        """Operators whose clamp can cut values off: those that rescale to a range that calibration chose. A table
+        holds its own ends."""
         return (
             i
             for i, operator in enumerate(self.layer.operators)
-            if row_of(operator).rescales and row_of(operator).name != "table"
+            if operator.hi in CALIBRATED and row_of(operator).rescales and row_of(operator).name != "table"
         )
 
     def count(self, run: Run, floats: Mapping[str, torch.Tensor]) -> None:
@@ -122,6 +126,6 @@ class _Tally:
 
 def _share_clamped(operator: Operator, result: Array) -> float:
     at_end = result == operator.hi
-    if operator.lo not in (0, operator.dtype.lo):  # a ReLU; what a mask hides
+    if operator.lo not in (0, operator.dtype.lo):  # a ReLU; hidden scores
         at_end = at_end | (result == operator.lo)
     return float(at_end.mean())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from rich.console import Group
 from rich.table import Table
@@ -12,6 +13,25 @@ from rich.text import Text
 
 from prover.errors import CorruptModel
 from prover.quality import Quality
+
+
+def _check_types(part: Any) -> None:
+    """TypeError if a field of a dataclass does not hold what it is declared to hold."""
+    for name, declared in get_type_hints(type(part)).items():
+        value = getattr(part, name)
+        if not _holds(value, declared):
+            raise TypeError(f"{name} is {value!r}")
+
+
+def _holds(value: Any, declared: Any) -> bool:
+    origin, of = get_origin(declared) or declared, get_args(declared)
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(isinstance(k, str) and _holds(v, of[1]) for k, v in value.items())
+    if origin is UnionType:
+        return any(_holds(value, option) for option in of)
+    if origin in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, int | float if origin is float else origin)
 
 
 @dataclass(frozen=True)
@@ -89,7 +109,10 @@ class AccuracyReport:
             fields["quality"] = Quality(**fields["quality"])
             fields["dearest"] = Dearest(**fields["dearest"])
             fields["by_layer"] = tuple(LayerReport(**layer) for layer in fields["by_layer"])
-            return cls(**fields)
+            report = cls(**fields)
+            for part in (report, report.quality, report.dearest, *report.by_layer):
+                _check_types(part)
+            return report
         except (KeyError, TypeError) as error:
             raise CorruptModel(f"the accuracy report cannot be read: {error!r}; publish the model anew") from error
 
@@ -104,7 +127,9 @@ class AccuracyReport:
             f"dearest step: {self.dearest.operator} in {self.dearest.layer}, at most {self.dearest.gas:,} gas and "
             f"{self.dearest.bytes:,} bytes"
         )
-        table = Table("layer", "operators", "bytes committed", "error to float", "clamped at most")
+        table = Table()
+        for heading in ("layer", "operators", "bytes committed", "error to float", "clamped at most"):
+            table.add_column(heading, no_wrap=heading == "layer")
         for layer in self.by_layer:
             worst = max(layer.clamped, key=layer.clamped.__getitem__, default=None)
             clamp = f"{layer.clamped[worst]:.3%} ({worst})" if worst and layer.clamped[worst] else "none"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from hypothesis import strategies as st
 
-from prover import validity
+from prover import int64_bound, validity
 from prover.interpreter import reader, run_operator
 from prover.operators import NO_AXIS, TABLE, Role, Row
 from prover.program import (
@@ -171,7 +171,7 @@ class _Builder:
             candidate, magnitudes = self._candidate(row, earlier)
             if row.rescales:
                 candidate = self._tuned(candidate, magnitudes)
-            if validity.bound(candidate, magnitudes, self.weights) <= validity.INT64_MAX:
+            if int64_bound.bound(candidate, magnitudes, self.weights) <= int64_bound.INT64_MAX:
                 return candidate
 
     def lively_operator(self, row: Row, earlier: Sequence[_Tensor], results: Sequence[Array]) -> tuple[Operator, Array]:
@@ -214,7 +214,7 @@ class _Builder:
         """With a shift that brings most results inside the clamp, so that rounding and values matter."""
         if operator.opcode is Opcode.ZIP and operator.variant == 3:
             return operator
-        largest = validity.bound(operator, magnitudes, self.weights)
+        largest = int64_bound.bound(operator, magnitudes, self.weights)
         bits = largest.bit_length() - operator.dtype.hi.bit_length() - self.between(0, 8)
         shift = min(max(bits, 0), 62) if self.chance(0.8) else self.between(0, 40)
         return replace(operator, shift=shift)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prover import encoding, merkle, validity
+from prover import encoding, int64_bound, merkle
 from prover.game.simulator import initial_position
 from prover.interpreter import Interpretation
 from prover.program import Immediate, Operator
@@ -27,7 +27,7 @@ SEEDS = range(4)
 def _bound(operator: Operator, weights: dict[Any, Any]) -> dict[str, Any]:
     """The bound of section 3.4 with every view at its dtype's largest magnitude."""
     mags = tuple(abs(o.value) if isinstance(o, Immediate) else -o.dtype.lo for o in operator.operands)
-    return {"magnitudes": list(mags), "bound": str(validity.bound(operator, mags, weights))}
+    return {"magnitudes": list(mags), "bound": str(int64_bound.bound(operator, mags, weights))}
 
 
 def encodings() -> dict[str, Any]:

@@ -121,6 +121,9 @@ def calibrate(
 
 
 def _check_shapes(graph: Graph, inputs: Sequence[torch.Tensor], number: int) -> None:
+    strange = next((given for given in inputs if not isinstance(given, torch.Tensor)), None)
+    if strange is not None:
+        raise UnsupportedModule(f"calibration item {number} holds a {type(strange).__name__}; give tuples of tensors")
     shapes = [tuple(tensor.shape) for tensor in inputs]
     wanted = [given.shape for given in graph.inputs.values()]
     if shapes != wanted:

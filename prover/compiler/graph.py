@@ -140,6 +140,8 @@ def refusal(node: Node, problem: str, remedy: str) -> UnsupportedModule:
 
 def capture(module: torch.nn.Module, example_inputs: Sequence[torch.Tensor]) -> Graph:
     """Export a module in evaluation mode to core ATen, for the shapes of `example_inputs`."""
+    for number, example in enumerate(example_inputs):
+        _check_example(number, example)
     for name, part in module.named_modules():
         if part.training:
             raise UnsupportedModule(f"{name or 'the module'} is in training mode; call the module's eval() first")
@@ -149,6 +151,15 @@ def capture(module: torch.nn.Module, example_inputs: Sequence[torch.Tensor]) -> 
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # raised inside torch.export itself
         return _Importer(_exported(module, tuple(example_inputs))).graph()
+
+
+def _check_example(number: int, example: object) -> None:
+    if not isinstance(example, torch.Tensor):
+        raise UnsupportedModule(f"example input {number} is a {type(example).__name__}; give tensors")
+    if example.numel() == 0:
+        raise UnsupportedModule(f"example input {number} has no elements: its shape is {tuple(example.shape)}")
+    if example.is_complex() or (example.is_floating_point() and example.dtype != torch.float32):
+        raise UnsupportedModule(f"example input {number} is {example.dtype}; give torch.float32, in a float32 module")
 
 
 def _exported(module: torch.nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> torch.export.ExportedProgram:

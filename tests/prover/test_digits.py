@@ -74,6 +74,27 @@ def test_its_report_comes_back_from_json(digits: CompiledDigits) -> None:
     assert AccuracyReport.from_dict(json.loads(json.dumps(digits.report.as_dict()))) == digits.report
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("samples", "many"),
+        ("samples", True),
+        ("by_layer", [{"name": 3, "operators": 1, "bytes_committed": 1, "error": None, "clamped": {}}]),
+        (
+            "by_layer",
+            [{"name": "conv", "operators": 1, "bytes_committed": 1, "error": None, "clamped": {"0 dot": "x"}}],
+        ),
+        ("quality", {"kind": "classification", "figures": {"accuracy": None}, "gates": {}}),
+        ("backends", {"int8": 1.5}),
+        ("dearest", {"layer": "conv", "operator": "dot", "gas": "much", "bytes": 1}),
+    ],
+)
+def test_a_report_with_a_field_of_another_kind_is_refused(digits: CompiledDigits, field: str, value: object) -> None:
+    held = {**json.loads(json.dumps(digits.report.as_dict())), field: value}
+    with pytest.raises(CorruptModel, match="publish the model anew"):
+        AccuracyReport.from_dict(held)
+
+
 @pytest.mark.parametrize("field", ["samples", "by_layer", "quality", "backends", "dearest"])
 def test_a_report_without_a_field_is_refused(digits: CompiledDigits, field: str) -> None:
     held = digits.report.as_dict()

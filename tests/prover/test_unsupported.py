@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -193,3 +194,21 @@ def test_calibration_inputs_must_be_like_the_examples(name: str) -> None:
 
 def test_the_same_module_without_the_fault_compiles() -> None:
     assert compiled(seeded(lambda: Deep(nn.Linear(6, 3))), drawn((ROWS,))).program.layers
+
+
+@pytest.mark.parametrize(
+    ("example", "problem"),
+    [
+        (torch.ones(ROWS, dtype=torch.float64), "torch.float64; give torch.float32"),
+        (torch.ones(ROWS, dtype=torch.complex64), "torch.complex64; give torch.float32"),
+        (torch.ones(0, 6), "no elements"),
+        ([1.0, 2.0], "a list; give tensors"),
+    ],
+)
+def test_an_example_that_no_program_takes(example: Any, problem: str) -> None:
+    assert problem in refusal(nn.Linear(6, 3).eval(), [(example,)])
+
+
+def test_a_calibration_item_that_is_no_tensor() -> None:
+    given: Any = [1.0]
+    assert "holds a list; give tuples of tensors" in refusal(nn.Linear(6, 3).eval(), [(torch.ones(ROWS),)], [(given,)])

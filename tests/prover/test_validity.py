@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prover import encoding, validity
+from prover import encoding, int64_bound, validity
 from prover.errors import InvalidProgram
 from prover.program import (
     CheckpointRef,
@@ -195,7 +195,7 @@ def test_a_reduction_too_long_for_exact_accumulation_is_refused() -> None:
 def test_the_bound_of_a_constant_dot_sums_the_weights_magnitudes() -> None:
     rows = [abs(WEIGHT[6 * i : 6 * i + 6].astype(int)).sum() for i in range(4)]
     expected = (1 << 15) * int(max(rows)) * 3 + (1 << 2) + (1 << 3)
-    assert validity.bound(LINEAR, (1 << 15, 12, 3, 1), {ROOT: WEIGHT}) == expected
+    assert int64_bound.bound(LINEAR, (1 << 15, 12, 3, 1), {ROOT: WEIGHT}) == expected
 
 
 def test_a_valid_program_passes_and_an_altered_weight_does_not() -> None:
