@@ -44,7 +44,6 @@ interface MoveErrors {
     error WrongRecordPath();
     error RecordIsValid();
     error WrongChunkLength();
-    error WrongChunk();
     error WrongRecord();
     error NoSuchElement();
     error WrongValuesLength();

@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import {ClaimStatus} from "../src/Claims.sol";
 import {DisputeStatus, Party} from "../src/Disputes.sol";
-import {MoveErrors} from "../src/Errors.sol";
+import {Errors, MoveErrors} from "../src/Errors.sol";
 import {Stage} from "./Stage.sol";
 
 /// Whole disputes on the deployed contract, as the simulator played them.
@@ -52,6 +52,31 @@ contract GamesTest is Stage {
         vm.prank(CHALLENGER);
         refute.challengeAt(claim, head, scripts[FALSE_TERMS].nodes, firstPick(FALSE_TERMS));
         equal(refute.disputeOf(dispute).position, position, "position");
+    }
+
+    /// The ground of another's dispute, or another program: refused at the layer and at the step.
+    function test_a_move_that_needs_the_ground_carries_the_disputes_own() external {
+        bytes32 claim = _claim(FALSE_TERMS);
+        vm.prank(CHALLENGER);
+        refute.challenge(claim, head);
+        for (uint256 i = 0; i < scripts[FALSE_TERMS].calls.length; ++i) {
+            bytes memory call = _scripted(FALSE_TERMS, claim, scripts[FALSE_TERMS].calls[i]);
+            if (bytes4(call) == refute.openLayer.selector) _refusesOtherGrounds(EXECUTOR, call);
+            _ok(scripts[FALSE_TERMS].byChallenger[i] ? CHALLENGER : EXECUTOR, call);
+        }
+        _refusesOtherGrounds(CHALLENGER, _scripted(FALSE_TERMS, claim, scripts[FALSE_TERMS].last));
+    }
+
+    /// Any word of the ground changed; the first is the challenger, which tells whose step it is before the rules look.
+    function _refusesOtherGrounds(address sender, bytes memory call) private {
+        bool isStep = bytes4(call) == refute.step.selector;
+        for (uint256 i = 0; i < 5; ++i) {
+            bytes memory changed = bytes.concat(call);
+            changed[4 + 32 * (10 + i) - 1] ^= 0x01;
+            _refusedTo(
+                sender, changed, isStep && i == 0 ? Errors.NotTheChallenger.selector : MoveErrors.WrongGround.selector
+            );
+        }
     }
 
     function test_a_challenge_begins_only_at_nodes_of_the_claim() external {

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from contracts import calls
 from contracts.snapshot import DisputeStatus, Reason
 from prover import validity
 from prover.game.adversaries import LyingFactorDefender, MisopeningDefender, WanderingChallenger
-from prover.game.moves import EMPTY, OpenTerms, RefuteFactor
+from prover.game.moves import EMPTY, OpenChunk, OpenTerms, RefuteFactor, opened_content
 from prover.game.players import Challenger, Defender
 from prover.game.position import Phase, Position, Side
 from prover.game.refutations import REFUTED
@@ -22,6 +23,7 @@ from prover.program import DType, Layer, Program, TensorRoot, View, WeightRef
 from prover.trace import Array, array_root
 from tests.game import test_simulator as simple
 from tests.game.arena import Arena, refusal_of
+from tests.game.test_invariants import walk_to
 
 FACTORS = tuple(np.random.default_rng(3).integers(low, 99, simple.ROWS, "<i4") for low in (1, -99))
 """m and c, one of each per output."""
@@ -96,3 +98,19 @@ def test_a_factor_is_refuted_exactly_if_it_is_not_the_operand(number: int) -> No
     lied = replace(position, opened=keccak(wrong))
     assert apply(lied, replace(refutation, values=wrong)) is REFUTED
     assert refusal_of(lied, replace(refutation, values=wrong, operand=(EMPTY,))) == "WrongChunkLength"
+
+
+@pytest.mark.parametrize("phase", [Phase.TENSOR_OPEN, Phase.CHUNK_OPEN, Phase.TERMS_OPEN])
+def test_invariant_5_what_is_not_hashed_when_it_is_opened_is_the_executors_own(arena: Arena, phase: Phase) -> None:
+    """A stranger can lose no dispute in the executor's name: not even what is right counts from it unless signed."""
+    claim = arena.claim(HONEST)
+    chooser = WanderingChallenger(HONEST, lambda _: 0)
+    dispute, position, _ = walk_to(arena, claim, phase, Defender(HONEST), chooser)
+    right = Defender(HONEST).answer(position)
+    for by, signature in ((arena.stranger, b""), (arena.challenger, b""), (arena.stranger, bytes(65))):
+        assert arena.refuses(by, calls.answer(dispute, position, right, signature)) == "NotTheExecutorsOpening"
+    signed = arena.executor.sign_opening(claim, position, keccak(opened_content(right)))
+    if isinstance(right, OpenChunk):
+        wrong = replace(right, chunk=bytes([right.chunk[0] ^ 1]) + right.chunk[1:])
+        assert arena.refuses(arena.stranger, calls.answer(dispute, position, wrong, signed)) == "NotTheExecutorsOpening"
+    arena.stranger.transact(calls.answer(dispute, position, right, signed))
