@@ -18,6 +18,10 @@ contract Referee {
     using Openings for Table;
     using Records for Operator;
 
+    /// Operands that a range of terms reads, and all that an operator can have.
+    uint256 private constant TERM_OPERANDS = 2;
+    uint256 private constant ALL = 4;
+
     /// The opened operands give another value than the committed one.
     function step(
         bytes32,
@@ -27,13 +31,15 @@ contract Referee {
         Opening[] calldata operands
     ) external pure {
         Position memory position = Positions.read(from, Phase.STEP);
-        Operator memory op = _operator(position, record);
-        if (operands.length != op.operands.length) revert MoveErrors.WrongOpeningCount();
+        Operator memory op = _operator(position, record, TERM_OPERANDS);
+        bool whole = position.start == 0 && position.count == op.terms();
+        if (whole) op = _operator(position, record, ALL);
+        if (operands.length != Records.operandsOf(op.opcode, op.variant)) revert MoveErrors.WrongOpeningCount();
         Ground memory ground = Positions.requireGround(position.ground, given);
         Table memory table = Openings.lay(ground, position, op, 0, operands);
         int256 value;
         uint256 index;
-        if (position.start == 0 && position.count == op.terms()) {
+        if (whole) {
             value = table.element(position.element);
         } else {
             (value, index) = table.partialValue(position.element, position.start, position.count);
@@ -54,7 +60,7 @@ contract Referee {
     ) external pure {
         Position memory position = Positions.read(from, Phase.TERMS_PICK);
         if (keccak256(values) != position.opened) revert MoveErrors.NotWhatWasOpened();
-        Operator memory op = _operator(position, record);
+        Operator memory op = _operator(position, record, ALL);
         bool whole = position.start == 0 && position.count == op.terms();
         if (number > 1 || Terms.factorsSize(op, whole) == 0) revert MoveErrors.NoSuchFactor();
         if (operand.length != 1) revert MoveErrors.WrongOpeningCount();
@@ -66,8 +72,13 @@ contract Referee {
     }
 
     /// The operator in dispute; its record was found valid when it was picked.
-    function _operator(Position memory position, bytes calldata record) private pure returns (Operator memory op) {
+    /// `operands`: how many of its operands are needed.
+    function _operator(Position memory position, bytes calldata record, uint256 operands)
+        private
+        pure
+        returns (Operator memory op)
+    {
         if (Trees.leaf(record) != position.records) revert MoveErrors.WrongRecord();
-        (op,) = Records.decode(record);
+        (op,) = Records.decode(record, operands);
     }
 }

@@ -39,12 +39,13 @@ INPUTS = [np.arange(300, dtype="<i2").astype("<i1")]
 
 
 def broad_model() -> Model:
-    """One layer of one operator whose result has two chunks: its dispute goes through the levels of a tensor."""
+    """A layer of two operators whose results have two chunks: its dispute goes through pick and levels of a tensor."""
     lo, hi = DType.I32.lo, DType.I32.hi
     given = View(InputRef(0), DType.I8, 300, 0, (1,))
     plus = Operator(Opcode.ZIP, 0, DType.I32, (300,), (given, Immediate(3), Immediate(1), Immediate(0)), lo, hi)
+    again = replace(plus, operands=(given, Immediate(2), Immediate(1), Immediate(0)))
     output = OutputSpec(CheckpointRef(0, 0, 1), DType.I32, (300,))
-    return Model(Program((TensorSpec(DType.I8, (300,)),), (Layer((plus,), (0,)),), (output,)), {})
+    return Model(Program((TensorSpec(DType.I8, (300,)),), (Layer((plus, again), (0,)),), (output,)), {})
 
 
 def with_opening(openings: tuple[Opening, ...], **changes: object) -> tuple[Opening, ...]:
@@ -71,6 +72,7 @@ def spoiled(position: Position, move: Move) -> Iterator[tuple[str, Move]]:
                 yield "NotWhatWasOpened", RefuteNodes(nodes[1:])
         case Phase.LAYER_OPEN:
             roots = move.roots
+            yield "WrongRecordPath", replace(move, only=b"" if move.only else b"\0")
             yield "WrongSlots", replace(move, roots=(ZERO, *roots[1:]))
             yield "WrongRootCount", replace(move, roots=(*roots, ZERO))
             yield "WrongRootCount", replace(move, roots=())
@@ -133,7 +135,7 @@ def spoiled_steps(move: Move) -> Iterator[tuple[str, Move]]:
 
 @pytest.mark.parametrize(
     ("model", "element", "phases"),
-    [(small_model(), 2, {*Phase} - TENSOR), (broad_model(), 290, {*Phase} - TRACE - TERMS)],
+    [(small_model(), 2, {*Phase} - TENSOR - {Phase.OPERATOR_PICK}), (broad_model(), 290, {*Phase} - TRACE - TERMS)],
     ids=["to the terms", "through a tensor"],
 )
 def test_wrong_moves_are_refused_by_name_at_every_level(model: Model, element: int, phases: set[Phase]) -> None:
