@@ -13,7 +13,7 @@ from prover import encoding, merkle, posted
 from prover.errors import IllegalMove
 from prover.game import rules
 from prover.game.moves import Move, Step
-from prover.game.openings import compute
+from prover.game.openings import compute, opened_by_step
 from prover.game.players import Player
 from prover.game.position import Ground, Phase, Position
 from prover.game.refutations import Refuted
@@ -61,7 +61,8 @@ class Steps:
         position = self._position(place, operator, record)
         source = self._player.operands(position)
         computed = compute(operator, place.element, place.start, place.count, source.read)
-        return replace(position, value=computed.value, index=computed.index), Step(record, source.openings())
+        openings = source.openings()[: opened_by_step(operator, position)]
+        return replace(position, value=computed.value, index=computed.index), Step(record, openings)
 
     def _position(self, place: Place, operator: Operator, record: bytes) -> Position:
         return replace(

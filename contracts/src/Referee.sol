@@ -34,7 +34,7 @@ contract Referee {
         Operator memory op = _operator(position, record, TERM_OPERANDS);
         bool whole = position.start == 0 && position.count == op.terms();
         if (whole) op = _operator(position, record, ALL);
-        if (operands.length != Records.operandsOf(op.opcode, op.variant)) revert MoveErrors.WrongOpeningCount();
+        if (operands.length != op.operands.length) revert MoveErrors.WrongOpeningCount();
         Ground memory ground = Positions.requireGround(position.ground, given);
         Table memory table = Openings.lay(ground, position, op, 0, operands);
         int256 value;

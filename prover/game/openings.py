@@ -23,9 +23,10 @@ class OpenedOperands:
     All elements of one operand must lie in one chunk; the first read says which.
     """
 
-    def __init__(self, position: Position, operator: Operator, openings: Sequence[Opening]) -> None:
-        if len(openings) != len(operator.operands):
-            raise IllegalMove("WrongOpeningCount", f"{len(openings)} for {len(operator.operands)} operands")
+    def __init__(self, position: Position, operator: Operator, openings: Sequence[Opening], count: int) -> None:
+        """`count`: how many operands, from the first, are to be opened."""
+        if len(openings) != count:
+            raise IllegalMove("WrongOpeningCount", f"{len(openings)} for {count} operands")
         self._position = position
         self._operator = operator
         self._openings = openings
@@ -93,6 +94,17 @@ def _check_checkpoint(ground: Ground, ref: CheckpointRef, opening: Opening) -> N
         top = merkle.climb(merkle.leaf(slots_root), ground.layers, ref.layer, opening.root_path[inner:])
     if top != ground.trace_root:
         raise IllegalMove("WrongTensorPath", f"slot {ref.slot} of layer {ref.layer}")
+
+
+TERM_OPERANDS = 2
+"""Operands that a range of terms reads: a, and b of a dot."""
+
+
+def opened_by_step(operator: Operator, position: Position) -> int:
+    """How many operands, from the first, a step opens: m and c are no part of a partial range."""
+    operands = len(operator.operands)
+    whole = position.start == 0 and position.count == operator.terms
+    return operands if whole else min(operands, TERM_OPERANDS)
 
 
 def compute(operator: Operator, element: int, start: int, count: int, read: operators.Read) -> Partial:

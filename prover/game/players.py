@@ -27,7 +27,7 @@ from prover.game.moves import (
     RefuteNodes,
     Step,
 )
-from prover.game.openings import Commitment, Opened, OperandSource, compute, hashes
+from prover.game.openings import Commitment, Opened, OperandSource, compute, hashes, opened_by_step
 from prover.game.partials import partials
 from prover.game.position import Phase, Position
 from prover.game.tree_shelf import TreeShelf
@@ -226,7 +226,7 @@ class Challenger(Player):
         computed = compute(operator, position.element, position.start, position.count, source.read)
         if computed == Partial(position.value, position.index):
             raise NothingDiffers("the scalar specification gives the claimed value")
-        return Step(self.record(position), source.openings())
+        return Step(self.record(position), source.openings()[: opened_by_step(operator, position)])
 
 
 def _pieces(data: bytes, size: int) -> tuple[bytes, ...]:

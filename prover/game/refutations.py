@@ -95,7 +95,7 @@ def _refute_factor(position: Position, move: RefuteFactor) -> None:
     slot = 2 + move.number
     openings = [EMPTY] * len(operator.operands)
     openings[slot] = move.operand[0]
-    opened = OpenedOperands(position, operator, openings)
+    opened = OpenedOperands(position, operator, openings, len(openings))
     out = coordinates(position.element, operator.out_shape)
     value = operators.fetch(operator, slot, out, opened.read)
     opened.finish()

@@ -28,7 +28,7 @@ from prover.game.moves import (
     PickTrace,
     Step,
 )
-from prover.game.openings import OpenedOperands, compute
+from prover.game.openings import OpenedOperands, compute, opened_by_step
 from prover.game.position import Phase, Position
 from prover.game.refutations import REFUTED, Refuted, check_opened, check_record_place, operator_of
 from prover.operators import Partial
@@ -210,7 +210,8 @@ def _pick_terms(position: Position, move: PickTerms) -> Position:
 
 def _step(position: Position, move: Step) -> Refuted:
     operator = operator_of(position, move.record)
-    opened = OpenedOperands(position, operator, move.operands)
+    expected = opened_by_step(operator, position)
+    opened = OpenedOperands(position, operator, move.operands, expected)
     computed = compute(operator, position.element, position.start, position.count, opened.read)
     opened.finish()
     if computed == Partial(position.value, position.index):

@@ -1,4 +1,4 @@
-"""Walk, Referee and Commitments against the pure rules, move by move: the same positions, the same refusals, for any move."""
+"""The stateless contracts against the pure rules, move by move: the same positions, the same refusals, for any move."""
 
 from __future__ import annotations
 
