@@ -128,8 +128,8 @@ def spoiled_steps(move: Move) -> Iterator[tuple[str, Move]]:
     yield "WrongPostedList", replace(move, operands=with_opening(openings, posted=bytes(40)))
     yield "WrongOpeningCount", replace(move, operands=openings[:-1])
     yield "WrongOpeningCount", replace(move, operands=(*openings, EMPTY))
-    unread = (*openings[:-1], Opening(b"\0"))
-    yield "UnreadOpening", replace(move, operands=unread)
+    if openings[-1] == EMPTY:
+        yield "UnreadOpening", replace(move, operands=(*openings[:-1], Opening(b"\0")))
     yield "WrongRecord", replace(move, record=move.record[:-1])
 
 
