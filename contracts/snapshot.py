@@ -8,7 +8,7 @@ from enum import Enum
 
 from contracts.deployment import Parameters
 from prover.game.openings import Opened
-from prover.game.position import Position, Side
+from prover.game.position import Party, Position, Side
 
 
 class RequestStatus(Enum):
@@ -41,6 +41,8 @@ class Reason(Enum):
     TIMEOUT = 4
     OTHER = 5
     """Another dispute on the claim was won first."""
+    OPENING = 6
+    """What the executor opened was wrong."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class ClaimView:
     outputs: tuple[bytes, ...]
     window_end: int
     status: ClaimStatus = ClaimStatus.PENDING
+    nodes: tuple[bytes, ...] = ()
+    """Nodes of the trace, which fold to its root."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,11 @@ class DisputeView:
     history: tuple[Opened, ...] = ()
     status: DisputeStatus = DisputeStatus.ACTIVE
     reason: Reason | None = None
+
+    @property
+    def party(self) -> Party:
+        """How the contract names it."""
+        return Party(self.claim, self.challenger)
 
     @property
     def side(self) -> Side:

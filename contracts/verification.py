@@ -17,10 +17,11 @@ def strange_contracts(chain: Chain, deployment: Deployment) -> Iterator[str]:
     The node runs each constructor in a call, so that what is compared holds the parameters and addresses that are
     written into the code.
     """
-    arguments = astuple(deployment.parameters), deployment.walk, deployment.referee
+    arguments = astuple(deployment.parameters), deployment.walk, deployment.referee, deployment.commitments
     made = {
         "Walk": (deployment.walk, ()),
         "Referee": (deployment.referee, ()),
+        "Commitments": (deployment.commitments, ()),
         "Refute": (deployment.refute, arguments),
     }
     for name, (address, given) in made.items():

@@ -111,6 +111,7 @@ def _ending(table: WalkTable, position: Position | None, program: Program, gas: 
     endings = {
         Reason.OUTPUT: ("output", "the posted output is not the committed checkpoint"),
         Reason.PROGRAM: ("layer", "a record of the model breaks a rule"),
+        Reason.OPENING: ("opening", "what was opened is not what was committed"),
         Reason.TIMEOUT: ("clock", "the side to move ran out of time"),
     }
     level, what = endings.get(table.reason, ("claim", "another dispute won first"))

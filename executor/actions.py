@@ -65,8 +65,9 @@ class Short:
 @dataclass(frozen=True)
 class PostClaim:
     request: bytes
+    head: bytes
     interface: bytes
-    trace_root: bytes
+    nodes: tuple[bytes, ...]
     outputs: tuple[bytes, ...]
     delegate: str = NOBODY
     """Who else may defend the claim."""

@@ -36,7 +36,7 @@ from prover.trace import Execution, tensor_bytes
 AT_WORK = (RequestStatus.ACCEPTED, RequestStatus.CLAIMED)
 """A request's executor has something at stake in it."""
 
-MOST_MOVES = 15
+MOST_MOVES = 12
 """Most moves of one side in the longest dispute (protocol, section 5)."""
 
 EXPIRE_PAGE = 50
@@ -128,8 +128,8 @@ def _post_claims(snapshot: Snapshot, held: Held, me: str, now: int, policy: Poli
         execution = held.executions.get(request.id)
         if execution is not None:
             outputs = tuple(tensor_bytes(output) for output in execution.outputs)
-            interface = encoding.encode_interface(execution.program)
-            yield PostClaim(request.id, interface, bytes(execution.trace.root), outputs, policy.delegate)
+            head, interface = encoding.encode_head(execution.program), encoding.encode_interface(execution.program)
+            yield PostClaim(request.id, head, interface, execution.trace.nodes, outputs, policy.delegate)
         elif request.model not in held.models:
             yield from _compute(request, held, urgent=False)
         elif request.id not in held.resting:

@@ -131,24 +131,24 @@ class ExecutorService:
             elif isinstance(action, actions.Spoken):
                 self._chronicle.say(action, snapshot.timestamp)
             else:
-                yield action, self._call(action)
+                yield action, self._call(action, snapshot)
 
     # Acting
 
-    def _call(self, action: Action) -> Call:
+    def _call(self, action: Action, snapshot: Snapshot) -> Call:
         match action:
             case actions.Deposit(amount):
                 return calls.deposit(amount)
             case actions.Accept(request):
                 return calls.accept(request)
-            case actions.PostClaim(request, interface, trace_root, outputs, delegate):
-                return calls.claim(request, interface, trace_root, outputs, delegate)
+            case actions.PostClaim(request, head, interface, nodes, outputs, delegate):
+                return calls.claim(request, head, interface, nodes, outputs, delegate)
             case actions.Answer(dispute, position, move):
                 return calls.answer(dispute, position, move)
             case actions.Finalise(claim):
                 return calls.finalise(claim)
             case actions.Expire(disputes):
-                return calls.expire(disputes)
+                return calls.expire([snapshot.disputes[dispute].party for dispute in disputes])
             case actions.Lapse(request):
                 return calls.lapse(request)
             case actions.Collect():

@@ -11,7 +11,7 @@ from prover.game.moves import RefuteProgram, Step
 from prover.game.players import NothingDiffers
 from prover.game.position import Phase, Position, Side
 from prover.game.simulator import Opens, Picks
-from prover.merkle import FRONTIER_DEPTH
+from prover.merkle import MAX_DEPTH
 from watcher.actions import (
     Action,
     Challenge,
@@ -38,7 +38,7 @@ DISPUTE_GAS = 10_000_000
 """Gas to have the money for before a dispute is begun: the longest walk and its step."""
 
 
-MOST_TENSOR_MOVES, MOST_TERMS_MOVES = 6, 3
+MOST_TENSOR_MOVES, MOST_TERMS_MOVES = 4, 3
 """Of one side, in the longest game (protocol, section 5)."""
 
 
@@ -218,7 +218,7 @@ def _defend(delegated: list[DisputeView], snapshot: Snapshot, held: Held, now: i
 
 def moves_left(position: Position) -> int:
     """The most moves that an executor who is to move may still have to make (protocol, section 5)."""
-    levels = -(-max(position.count - 1, 1).bit_length() // FRONTIER_DEPTH)
+    levels = -(-max(position.count - 1, 1).bit_length() // MAX_DEPTH)
     match position.phase:
         case Phase.TRACE_OPEN:
             return levels + 1 + MOST_TENSOR_MOVES + 1 + MOST_TERMS_MOVES

@@ -22,8 +22,8 @@ from contracts.service.funds import Funds
 from contracts.service.rehearsal import Rehearsal
 from contracts.service.store import Store
 from contracts.shelf import Shelf
-from contracts.snapshot import AccountView, Snapshot
-from prover.game.players import Challenger
+from contracts.snapshot import AccountView, ClaimView, Snapshot
+from prover.game.players import Challenger, NothingDiffers
 from watcher import actions, decide
 from watcher.actions import Action
 from watcher.bench import Bench, Challenge
@@ -166,19 +166,28 @@ class WatcherService:
             case actions.Deposit(amount):
                 return calls.deposit(amount)
             case actions.Challenge(claim):
-                return calls.challenge(claim, self._bench.refutation(claim).program)
+                return self._challenge(snapshot.claims[claim])
             case actions.ProveOutput(claim, seam):
                 outputs = snapshot.claims[claim].outputs
                 return calls.prove_output(claim, self._bench.refutation(claim), outputs, seam.output, seam.chunk)
             case actions.Reply(dispute, position, move) | actions.Defend(dispute, position, move):
                 return calls.answer(dispute, position, move)
             case actions.Expire(disputes):
-                return calls.expire(disputes)
+                return calls.expire([snapshot.disputes[dispute].party for dispute in disputes])
             case actions.Settle(dispute):
-                return calls.settle(dispute)
+                return calls.settle(snapshot.disputes[dispute].party)
             case actions.Collect():
                 return calls.collect()
         raise AssertionError(f"{type(action).__name__} is not sent")
+
+    def _challenge(self, claim: ClaimView) -> Call:
+        """At the first of the claim's nodes that differs; of a replaced output, whose trace is right, at none."""
+        own = self._bench.refutation(claim.id)
+        try:
+            child = Challenger(own).first_pick(claim.nodes)
+        except NothingDiffers:
+            return calls.challenge(claim.id, own.program)
+        return calls.challenge_at(claim.id, own.program, claim.nodes, child)
 
     def _note_done(self, action: Action, outcome: object, snapshot: Snapshot) -> bool:
         """Log what was sent; whether it succeeded."""

@@ -140,9 +140,9 @@ def test_nobody_moves_for_who_named_another_delegate() -> None:
 
 def test_the_longest_game_has_fifteen_moves_but_the_step() -> None:
     opening = dispute(0, Phase.TRACE_OPEN, NOW).position
-    assert moves_left(replace(opening, count=4096)) == 3 + 1 + 6 + 1 + 3
-    assert [moves_left(replace(opening, count=count)) for count in (2, 16, 17, 256, 257)] == [12, 12, 13, 13, 14]
-    assert moves_left(replace(opening, phase=Phase.TENSOR_OPEN, count=1 << 22)) == 6 + 1 + 3
+    assert moves_left(replace(opening, count=4096)) == 2 + 1 + 4 + 1 + 3
+    assert [moves_left(replace(opening, count=count)) for count in (2, 64, 65, 4096, 4097)] == [10, 10, 11, 11, 12]
+    assert moves_left(replace(opening, phase=Phase.TENSOR_OPEN, count=1 << 22)) == 4 + 1 + 3
 
 
 def delegating(stage: Stage) -> ExecutorService:
