@@ -138,7 +138,7 @@ def test_nobody_moves_for_who_named_another_delegate() -> None:
     assert watching.decide(seen, held, ME, NOW, DEFENDS) == []
 
 
-def test_the_longest_game_has_fifteen_moves_but_the_step() -> None:
+def test_the_longest_game_has_eleven_moves_of_the_executor() -> None:
     opening = dispute(0, Phase.TRACE_OPEN, NOW).position
     assert moves_left(replace(opening, count=4096)) == 2 + 1 + 4 + 1 + 3
     assert [moves_left(replace(opening, count=count)) for count in (2, 64, 65, 4096, 4097)] == [10, 10, 11, 11, 12]
