@@ -55,6 +55,11 @@ class Client:
     def address(self) -> str:
         return self._signer().address
 
+    @property
+    def signer(self) -> LocalAccount:
+        """What signs for this account."""
+        return self._signer()
+
     def _signer(self) -> LocalAccount:
         if self._account is None:
             raise WrongSetup("this needs an account to sign with; give --key FILE")

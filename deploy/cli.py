@@ -24,6 +24,7 @@ from contracts.command_line import (
 )
 from contracts.devnet_files import DIRECTORY, PORT, URL, DevnetFiles
 from contracts.keys import load_account
+from contracts.messages.embedded import EmbeddedBroker
 from deploy import devnet
 from prover import model_folder
 
@@ -39,6 +40,7 @@ def serve_devnet(
     port: PortOption = PORT,
     directory: DirectoryOption = DIRECTORY,
     model: Annotated[bool, typer.Option(help="train, compile and register the digits model")] = True,
+    broker: Annotated[bool, typer.Option(help="serve a message broker, too, on a free port of 127.0.0.1")] = True,
 ) -> None:
     """Serve a chain with the contracts and the digits model on it, until interrupted."""
     files = DevnetFiles(directory)
@@ -51,7 +53,7 @@ def serve_devnet(
     # A supervisor ends it with SIGTERM; an operator with Ctrl-C. Both end it cleanly.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        held.serve()
+        held.serve(EmbeddedBroker() if broker else None)
     except KeyboardInterrupt:
         console.print("devnet: stopped")
 

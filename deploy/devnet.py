@@ -14,6 +14,7 @@ from contracts.chain import Chain
 from contracts.client import Client
 from contracts.deployment import Deployment, deploy
 from contracts.devnet_files import PORT, DevnetFiles
+from contracts.messages.embedded import EmbeddedBroker
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
 from deploy.rpc_server import RpcServer
 from prover import model_folder
@@ -41,21 +42,32 @@ class Devnet:
         files.keys.write_text(json.dumps(keys, indent=2) + "\n")
         self.deployment.save(files.deployment)
 
-    def serve(self) -> None:
-        """Answer until interrupted; the file `url` says that it does."""
-        staging = self.files.url.with_suffix(".new")
-        staging.write_text(self.server.url)
-        staging.replace(self.files.url)
+    def serve(self, broker: EmbeddedBroker | None = None) -> None:
+        """Answer until interrupted; the files `url`, and `broker` if there is one, say that it does."""
+        if broker is not None:
+            broker.start()
+            _write(self.files.broker, broker.url)
+        _write(self.files.url, self.server.url)
         try:
             self.server.serve()
         finally:
             self.files.url.unlink(missing_ok=True)
+            self.files.broker.unlink(missing_ok=True)
+            if broker is not None:
+                broker.close()
 
     def register(self, model: Model) -> Path:
         """Publish a model in the devnet's folder and register it; its folder."""
         folder = model_folder.publish(model, self.files.models)
         self._deployer.transact(calls.register_model(model.program, folder.resolve().as_uri()))
         return folder
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole, or not at all."""
+    staging = path.with_suffix(".new")
+    staging.write_text(text)
+    staging.replace(path)
 
 
 def write_samples(directory: Path, images: Sequence[Array], labels: Sequence[int]) -> None:

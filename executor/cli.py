@@ -28,6 +28,7 @@ from contracts.command_line import (
     run_until_told,
 )
 from contracts.devnet_files import URL
+from contracts.messages.command_line import BrokerCaOption, BrokerOption, BrokerPasswordOption, find_broker, joined
 from contracts.outbox import AGENTS_PATIENCE
 from contracts.shelf import Shelf, TorchRun
 from executor import requester
@@ -53,6 +54,9 @@ def serve(
     key: KeyOption = None,
     interval: IntervalOption = 0.5,
     fee_factor: FeeFactorOption = FEE_FACTOR,
+    broker: BrokerOption = None,
+    broker_password_file: BrokerPasswordOption = None,
+    broker_ca: BrokerCaOption = None,
     log: LogOption = LogForm.console,
 ) -> None:
     """Serve requests for every model under --models until interrupted, and defend the answers.
@@ -65,7 +69,9 @@ def serve(
     configure_logs(log)
     policy = Policy(amount(stake, "--stake"), amount(least_fee, "--least-fee"), least_period)
     client = connect(chain, deployment, key, "executor", fee_factor=fee_factor, patience=AGENTS_PATIENCE)
-    run_until_told(ExecutorService(client, Shelf(models), TorchRun(backend), policy, interval=interval))
+    found = find_broker(broker, broker_password_file, broker_ca, deployment)
+    with joined(found, client, "executor") as bus:
+        run_until_told(ExecutorService(client, Shelf(models), TorchRun(backend), policy, interval=interval, bus=bus))
 
 
 @app.command()

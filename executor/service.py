@@ -14,6 +14,8 @@ from contracts.batch import Done
 from contracts.calls import Call
 from contracts.client import Client
 from contracts.errors import WrongSetup
+from contracts.messages.bus import Bus, NoBus
+from contracts.messages.reporter import Reporter
 from contracts.observer import Observer
 from contracts.sender import Sender
 from contracts.shelf import Run, Shelf
@@ -38,6 +40,7 @@ class ExecutorService:
         interval: seconds between looks at the chain when nothing happens.
         exit_after: finish after this many of its claims have become final or fallen; None: never.
         inline: run models in the round itself, not in the background.
+        bus: where it says what it does, and hears what others do; by default nowhere.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class ExecutorService:
         interval: float = 0.5,
         exit_after: int | None = None,
         inline: bool = False,
+        bus: Bus | None = None,
         log: FilteringBoundLogger | None = None,
     ) -> None:
         least = client.deployment.parameters.executor_stake
@@ -67,13 +71,16 @@ class ExecutorService:
         self._exit_after = exit_after
         self._observer = Observer(client, self._me)
         self._sender: Sender[Action] = Sender(client, self.log)
-        self._workshop = Workshop(shelf, run, defend, self.log, inline)
+        self._bus = bus or NoBus()
+        self._reporter = Reporter(self._bus, self._me, "executor", shelf)
+        self._workshop = Workshop(shelf, run, defend, self.log, inline, self._bus)
         self._chronicle = Chronicle(self._me, self.log)
         self._staked = False
         self._turns = 0
 
     def on_wake(self, wake: Callable[[], object]) -> None:
         self._workshop.jobs.wake = wake
+        self._bus.on_wake(wake)
 
     def finished(self) -> bool:
         return self._exit_after is not None and self._chronicle.ended >= self._exit_after
@@ -84,12 +91,13 @@ class ExecutorService:
         busy = self._workshop.collect(snapshot)
         if self._chronicle.note(snapshot):
             self._workshop.keep(snapshot, self._me)
+            self._reporter.note(snapshot)
         self._note_turns(snapshot)
         held = self._workshop.held(snapshot, self._staked)
         started: list[bool] = []
         due = decide.due(snapshot, held, self._me, snapshot.timestamp, self._policy)
         sent = self._sender.send(self._wanted(due, snapshot, started), snapshot.timestamp)
-        done = [self._note_done(action, outcome) for action, outcome in sent]
+        done = [self._note_done(action, outcome, snapshot) for action, outcome in sent]
         return busy or any(started) or any(done)
 
     def _note_turns(self, snapshot: Snapshot) -> None:
@@ -131,10 +139,11 @@ class ExecutorService:
                 return calls.collect()
         raise AssertionError(f"{type(action).__name__} is not sent")
 
-    def _note_done(self, action: Action, outcome: object) -> bool:
-        """Log what was sent; whether it succeeded."""
+    def _note_done(self, action: Action, outcome: object, snapshot: Snapshot) -> bool:
+        """Log and tell what was sent; whether it succeeded."""
         if not isinstance(outcome, Done):
             return False
+        self._reporter.done(outcome, snapshot)
         log = self.log.bind(gas=outcome.gas, transaction=hexed(outcome.transaction))
         match action:
             case actions.Deposit(amount):

@@ -27,13 +27,36 @@ from contracts.command_line import (
 )
 from contracts.devnet_files import URL
 from contracts.errors import WrongSetup
+from contracts.messages.command_line import BrokerCaOption, BrokerOption, BrokerPasswordOption, find_broker, joined
+from contracts.messages.kinds import Claimed
 from contracts.outbox import AGENTS_PATIENCE
 from contracts.shelf import Shelf, TorchRun
 from watcher.decide import Policy
+from watcher.locate import LocatingJudge
 from watcher.service import WatcherService
+from watcher.team import Group
 from watcher.verdict import TwoBackends
 
 app = new_app(None)
+
+GroupOption = Annotated[
+    str | None,
+    typer.Option(
+        "--worker-group",
+        envvar="REFUTE_WORKER_GROUP",
+        help="name of the group of your watchers that share claims out, over --broker",
+        show_default=False,
+    ),
+]
+WorkerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--worker",
+        envvar="REFUTE_WORKERS",
+        help="address of another watcher of the group; give one for each",
+        show_default=False,
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -48,6 +71,11 @@ def watch(
     key: KeyOption = None,
     interval: IntervalOption = 0.5,
     fee_factor: FeeFactorOption = FEE_FACTOR,
+    broker: BrokerOption = None,
+    broker_password_file: BrokerPasswordOption = None,
+    broker_ca: BrokerCaOption = None,
+    worker_group: GroupOption = None,
+    worker: WorkerOption = None,
     log: LogOption = LogForm.console,
 ) -> None:
     """Re-run every claim until interrupted, and dispute the wrong ones.
@@ -63,8 +91,15 @@ def watch(
     configure_logs(log)
     policy = Policy(amount(stake, "--stake"))
     client = connect(chain, deployment, key, "watcher", fee_factor=fee_factor, patience=AGENTS_PATIENCE)
-    judge = TwoBackends(TorchRun(), TorchRun(second=True))
-    run_until_told(WatcherService(client, Shelf(models), judge, policy, interval=interval))
+    found = find_broker(broker, broker_password_file, broker_ca, deployment)
+    group = Group.of(worker_group, worker or (), client.address) if worker_group is not None else None
+    if group is not None and found is None:
+        raise WrongSetup("--worker-group needs a --broker, over which its workers talk")
+    with joined(found, client, "watcher", hears=(Claimed,), group=worker_group) as bus:
+        judge = LocatingJudge(TwoBackends(TorchRun(), TorchRun(second=True)), bus.ask)
+        run_until_told(
+            WatcherService(client, Shelf(models), judge, policy, interval=interval, bus=bus, group=group),
+        )
 
 
 add_money_commands(app, "watcher")

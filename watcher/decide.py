@@ -54,6 +54,8 @@ class Held:
     """Unknown claims that can be looked at again: the model has come since, or the machine has rested."""
     staked: bool = False
     """Whether the stake has been brought up to the policy's."""
+    left: frozenset[bytes] = frozenset()
+    """Claims that are for other workers of this operator to check."""
 
 
 def decide(snapshot: Snapshot, held: Held, me: str, now: int, policy: Policy) -> list[Action]:
@@ -162,7 +164,7 @@ def _challenge(snapshot: Snapshot, held: Held, me: str, now: int, policy: Policy
 def _check(running: list[DisputeView], snapshot: Snapshot, held: Held, me: str, now: int) -> Iterator[Action]:
     """Claims to judge: others' that may still be challenged, and those in dispute (a restart forgets them)."""
     disputed = {d.claim for d in running}
-    wanted = {c.id for c in _open_claims(snapshot, now) if c.executor != me} | disputed
+    wanted = {c.id for c in _open_claims(snapshot, now) if c.executor != me and c.id not in held.left} | disputed
     for claim in sorted(wanted, key=lambda id: (id not in disputed, snapshot.claims[id].window_end)):
         verdict = held.verdicts.get(claim)
         if verdict is None or (isinstance(verdict, Unknown) and claim in held.retry):

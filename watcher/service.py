@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -14,6 +15,8 @@ from contracts.batch import Done
 from contracts.calls import Call
 from contracts.client import Client
 from contracts.errors import WrongSetup
+from contracts.messages.bus import Bus, NoBus
+from contracts.messages.reporter import Reporter
 from contracts.observer import Observer
 from contracts.sender import Sender
 from contracts.shelf import Shelf
@@ -24,6 +27,7 @@ from watcher.actions import Action
 from watcher.bench import Bench, Challenge
 from watcher.chronicle import Chronicle
 from watcher.decide import Policy
+from watcher.team import Group, Team
 from watcher.verdict import Judge
 
 
@@ -39,6 +43,8 @@ class WatcherService:
         interval: seconds between looks at the chain when nothing happens.
         exit_after: finish when this many of its disputes are over and nothing is left to collect; None: never.
         inline: judge claims in the round itself, not in the background.
+        bus: where it says what it does, and hears what others do; by default nowhere.
+        group: the workers that it shares claims out with, on that bus.
     """
 
     def __init__(
@@ -52,6 +58,8 @@ class WatcherService:
         interval: float = 0.5,
         exit_after: int | None = None,
         inline: bool = False,
+        bus: Bus | None = None,
+        group: Group | None = None,
         log: FilteringBoundLogger | None = None,
     ) -> None:
         bond = client.deployment.parameters.challenger_bond
@@ -68,6 +76,10 @@ class WatcherService:
         self._exit_after = exit_after
         self._observer = Observer(client, self._me)
         self._sender: Sender[Action] = Sender(client, self.log)
+        self._bus = bus or NoBus()
+        self._team = Team(group, self._me, self._bus) if group is not None else None
+        fellows = group.accounts if group is not None else frozenset()
+        self._reporter = Reporter(self._bus, self._me, "watcher", shelf, fellows)
         self._bench = Bench(shelf, judge, self.log, inline, challenge)
         self._chronicle = Chronicle(self._me, self.log)
         self._staked = False
@@ -76,6 +88,7 @@ class WatcherService:
 
     def on_wake(self, wake: Callable[[], object]) -> None:
         self._bench.jobs.wake = wake
+        self._bus.on_wake(wake)
 
     def finished(self) -> bool:
         return self._exit_after is not None and self._chronicle.over >= self._exit_after and self._credits == 0
@@ -86,9 +99,12 @@ class WatcherService:
         busy = self._bench.collect(snapshot)
         if self._chronicle.note(snapshot):
             self._bench.keep(snapshot)
+            self._reporter.note(snapshot)
         self._credits = snapshot.account.credits
         self._note_turns(snapshot)
         held = self._bench.held(snapshot, self._staked)
+        if self._team is not None:
+            held = replace(held, left=self._team.left(snapshot, held.verdicts))
         started: list[bool] = []
         due = decide.due(snapshot, held, self._me, snapshot.timestamp, self._policy)
         sent = self._sender.send(self._wanted(due, snapshot, started), snapshot.timestamp)
@@ -134,9 +150,10 @@ class WatcherService:
         raise AssertionError(f"{type(action).__name__} is not sent")
 
     def _note_done(self, action: Action, outcome: object, snapshot: Snapshot) -> bool:
-        """Log what was sent; whether it succeeded."""
+        """Log and tell what was sent; whether it succeeded."""
         if not isinstance(outcome, Done):
             return False
+        self._reporter.done(outcome, snapshot)
         log = self.log.bind(gas=outcome.gas, transaction=hexed(outcome.transaction))
         match action:
             case actions.Deposit(amount):

@@ -1,0 +1,54 @@
+"""Alerts: every log event that a person has to look at is published, too, on a topic that an operator listens to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from contracts.messages.bus import Bus
+from contracts.messages.kinds import MOST_DETAILS, MOST_EVENT, Alert
+from prover.errors import RefuteError
+
+LEVELS = {"error": "error", "exception": "error", "critical": "critical"}
+"""An ERROR line means that a person must act."""
+WARNINGS = frozenset({"not_funded", "low_balance", "chain_unavailable"})
+"""Warnings that become errors if nobody looks."""
+
+
+class Alerts:
+    """A structlog processor."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        level = LEVELS.get(method, "warning" if event.get("event") in WARNINGS else None)
+        if level is not None:
+            self._bus.publish(alert(level, event))
+        return event
+
+
+def alert(level: str, event: Mapping[str, Any]) -> Alert:
+    """An alert from a log event."""
+    details = {key: value for key, value in event.items() if key != "event" and not key.startswith("_")}
+    text = json.dumps(details, default=str, ensure_ascii=False)
+    return Alert(str(event.get("event"))[:MOST_EVENT], level, text[:MOST_DETAILS])
+
+
+@contextmanager
+def alerting(bus: Bus) -> Iterator[None]:
+    """Publish the alerts of all that is logged meanwhile, and the error that ends it."""
+    before = structlog.get_config()["processors"]
+    structlog.configure(processors=[Alerts(bus), *before])
+    try:
+        yield
+    except RefuteError as error:
+        bus.publish(alert("critical", {"event": "agent_ended", "reason": str(error)}))
+        raise
+    finally:
+        structlog.configure(processors=before)
