@@ -20,12 +20,15 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.address import to_checksum_address
 from eth_utils.exceptions import ValidationError
 
-from contracts.messages.topics import Topics
+from contracts.messages.topics import LARGEST, Topics
 from prover.errors import RefuteError
 from prover.merkle import keccak
 
 VERSION = 1
 SIGNATURE = 65
+PARITIES = (27, 28)
+"""What the last byte of a signature may be."""
+MOST_MEMBERS = 512
 _DOMAIN = (("name", "string"), ("version", "string"), ("chainId", "uint256"), ("verifyingContract", "address"))
 _MESSAGE = (("topic", "string"), ("time", "uint64"), ("body", "bytes32"))
 _BITS = 64
@@ -95,6 +98,8 @@ class Domain:
     def seal(self, signer: TypedSigner, topic: str, time: int, body: bytes) -> bytes:
         """A signed message as it is published."""
         signature = bytes(signer.sign_typed_data(full_message=self.typed_data(topic, time, body)).signature)
+        if signature[-1] < PARITIES[0]:  # as some signers give it
+            signature = signature[:-1] + bytes([signature[-1] + PARITIES[0]])
         sealed: bytes = msgpack.packb([VERSION, _packed(signer.address), time, body, signature])
         return sealed
 
@@ -117,6 +122,8 @@ class Domain:
         """Refused unless the sender has signed the envelope for this topic of this deployment."""
         if not envelope.signature:
             raise Refused(Reason.UNSIGNED)
+        if envelope.signature[-1] not in PARITIES:
+            raise Refused(Reason.WRONG_SIGNATURE, f"its last byte is {envelope.signature[-1]}")
         words = keccak(topic.encode()), envelope.time.to_bytes(32, "big"), keccak(envelope.body)
         message = SignableMessage(b"\x01", self._separator, keccak(_type_hash("Message", _MESSAGE), *words))
         try:
@@ -158,7 +165,9 @@ def parse(payload: bytes) -> Envelope:
 
 def unpack(data: bytes) -> Any:
     """The one value that `data` encodes; Refused if it encodes none, more than one, or anything of an own type."""
-    unpacker = msgpack.Unpacker(raw=False, max_buffer_size=max(len(data), 1), max_ext_len=0, max_map_len=0)
+    unpacker = msgpack.Unpacker(
+        raw=False, max_buffer_size=LARGEST, max_array_len=MOST_MEMBERS, max_ext_len=0, max_map_len=0
+    )
     try:
         unpacker.feed(data)
         value = unpacker.unpack()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import socket
@@ -44,7 +45,9 @@ class Mosquitto:
 
     def start(self) -> None:
         """Serve; returns when it answers."""
-        lines = [f"listener {self.port} 127.0.0.1", "set_tcp_nodelay true", *self._settings]
+        # Started by root it would become a user that cannot read the tests' files.
+        lines = [f"user {getpass.getuser()}", "set_tcp_nodelay true", f"listener {self.port} 127.0.0.1"]
+        lines += self._settings
         file = self._folder / "mosquitto.conf"
         file.write_text("\n".join(lines) + "\n")
         with (self._folder / "mosquitto.log").open("ab") as log:
