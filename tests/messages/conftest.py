@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.messages import connection
 from contracts.messages.embedded import EmbeddedBroker
 from tests.messages.mosquitto import Mosquitto
 from tests.messages.party import Party
@@ -33,3 +34,9 @@ def party() -> Iterator[Party]:
     held = Party()
     yield held
     held.leave()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Buses that do not wait long for brokers that say nothing."""
+    monkeypatch.setattr(connection, "CONFIRMED", 0.3)

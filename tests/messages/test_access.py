@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from contracts.errors import WrongSetup
-from contracts.messages import broker, kinds
+from contracts.messages import broker, connection, kinds
 from tests.messages.mosquitto import Mosquitto, password_file
 from tests.messages.party import ACCOUNTS, Party
 
@@ -45,7 +45,7 @@ def test_a_user_gets_in_with_its_password(tmp_path: Path, party: Party) -> None:
         assert SECRET not in "".join(shown)
 
 
-def test_tls_is_for_those_who_trust_the_ca(tmp_path: Path, party: Party) -> None:
+def test_tls_is_for_those_who_trust_the_ca(tmp_path: Path, party: Party, monkeypatch: pytest.MonkeyPatch) -> None:
     ca, other = trustme.CA(), trustme.CA()
     certificate = ca.issue_cert("127.0.0.1")
     files = {name: tmp_path / f"{name}.pem" for name in ("ca", "other", "certificate", "key")}
@@ -60,6 +60,7 @@ def test_tls_is_for_those_who_trust_the_ca(tmp_path: Path, party: Party) -> None
         assert hearer.next().message == MOVED
         for distrusting in (broker.read(held.url, ca=files["other"]), broker.read(held.url)):
             assert "CERTIFICATE_VERIFY_FAILED" in str(party.join(distrusting).log.wait("bus_lost")["reason"])
+        monkeypatch.setattr(connection, "CONFIRMED", 0.3)
         plain = broker.read(held.url.replace("mqtts", "mqtt"))
         party.join(plain).log.wait("bus_lost")
 

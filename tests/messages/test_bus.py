@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from contracts.messages import connection, kinds
+from contracts.messages import kinds
 from contracts.messages.contents import TENSOR, TREE, items
 from contracts.messages.embedded import EmbeddedBroker
 from contracts.messages.mqtt import OUTBOX
@@ -77,11 +77,6 @@ def test_what_is_said_to_no_broker_waits_in_a_bounded_queue(party: Party) -> Non
         alone.bus.publish(MOVED, ACCOUNTS[1].address)
     assert alone.bus.dropped == 5
     assert len(alone.log.all("bus_lost")) == 1, "said once, however often it is tried"
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CONFIRMED", 0.3)
 
 
 @pytest.mark.usefixtures("impatient")
