@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -17,15 +18,20 @@ from contracts.command_line import (
     DeploymentOption,
     KeyOption,
     LogForm,
+    LogOption,
     configure_logs,
     connect,
     new_app,
+    read_only,
     run_command,
 )
 from contracts.devnet_files import DIRECTORY, PORT, URL, DevnetFiles
+from contracts.errors import WrongSetup
 from contracts.keys import load_account
+from contracts.messages.command_line import BrokerCaOption, BrokerOption, BrokerPasswordOption, find_broker
 from contracts.messages.embedded import EmbeddedBroker
-from deploy import devnet
+from contracts.messages.envelope import Domain
+from deploy import devnet, listening
 from prover import model_folder
 
 app = new_app(__doc__)
@@ -109,6 +115,33 @@ def register(
     client = connect(chain, deployed, key, "deployer")
     done = client.transact(calls.register_model(model.program, uri or folder.resolve().as_uri()))
     console.print(f"model {folder.name} registered, {done.gas:,} gas")
+
+
+@app.command(name="listen")
+def listen_to(
+    channel: Annotated[
+        list[str] | None, typer.Argument(help=f"{', '.join(listening.CHANNELS)}; by default all", show_default=False)
+    ] = None,
+    account: Annotated[
+        list[str] | None, typer.Option(help="only what this address says; give one for each", show_default=False)
+    ] = None,
+    chain: ChainOption = URL,
+    deployed: DeploymentOption = DEVNET.deployment,
+    broker: BrokerOption = None,
+    broker_password_file: BrokerPasswordOption = None,
+    broker_ca: BrokerCaOption = None,
+    log: LogOption = LogForm.console,
+) -> None:
+    """Show what agents tell each other over a message broker, such as alerts, until interrupted."""
+    configure_logs(log)
+    found = find_broker(broker, broker_password_file, broker_ca, deployed)
+    if found is None:
+        raise WrongSetup("there is no broker to listen to; give --broker, or start one with `refute devnet`")
+    client, stop = read_only(chain, deployed), threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    domain = Domain(client.chain.id, client.deployment.refute)
+    listening.listen(found, domain, channel or [], stop, account or [])
 
 
 @app.command()

@@ -1,0 +1,71 @@
+"""`refute listen`: what agents say to each other, checked, one log event each."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from contracts.agent import hexed
+from contracts.errors import WrongSetup
+from contracts.messages import kinds
+from contracts.messages.broker import Broker
+from contracts.messages.envelope import Domain
+from contracts.messages.gate import Received
+from contracts.messages.kinds import Message
+from contracts.messages.mqtt import MqttBus
+
+CHANNELS: dict[str, type[Message]] = {
+    "announcements": kinds.Announcement,
+    "claims": kinds.Claimed,
+    "moves": kinds.Moved,
+    "alerts": kinds.Alert,
+}
+EVENTS = {
+    kinds.Announcement: "agent_announced",
+    kinds.Claimed: "claim_told",
+    kinds.Moved: "move_told",
+    kinds.Alert: "alert",
+}
+
+
+class Mute:
+    """Listening needs an address, but no account."""
+
+    address = "0x" + "00" * 20
+
+    def sign_typed_data(self, *, full_message: object) -> None:
+        raise WrongSetup("a listener says nothing")
+
+
+def listen(broker: Broker, domain: Domain, wanted: list[str], stop: threading.Event, accounts: list[str]) -> None:
+    """Log what is said on the channels `wanted`, all if there are none, by `accounts`, or by anyone, until `stop`."""
+    for name in wanted:
+        if name not in CHANNELS:
+            raise WrongSetup(f"there is no channel {name!r} to listen to; give one of {', '.join(CHANNELS)}")
+    log = structlog.get_logger().bind(agent="listener")
+    only = {account.lower() for account in accounts}
+    heard = [kind for name, kind in CHANNELS.items() if not wanted or name in wanted]
+    filters = [domain.topics.every(kind) for kind in heard]
+    bus = MqttBus(broker, domain, Mute(), log, filters=filters)  # type: ignore[arg-type]
+
+    def say(received: Received) -> None:
+        if only and received.sender.lower() not in only:
+            return
+        message = received.message
+        values = {name: _shown(value) for name, value in vars(message).items() if name != "event"}
+        if isinstance(message, kinds.Alert):
+            values["alert"] = message.event
+        log.info(EVENTS[type(message)], sender=received.sender, **values)
+
+    for kind in heard:
+        bus.hear(kind, say)
+    bus.start()
+    stop.wait()
+    bus.close()
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, bytes):
+        return hexed(value)
+    return [_shown(item) for item in value] if isinstance(value, tuple) else value

@@ -1,0 +1,86 @@
+"""The commands' options of messages, as an operator gives them wrong and right; and the devnet's own broker."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from contracts.devnet_files import DevnetFiles
+from contracts.messages.command_line import find_broker
+from contracts.messages.embedded import EmbeddedBroker
+from deploy.devnet import Devnet
+from tests.commands.conftest import Commands
+from tests.commands.test_processes import connected, started, until
+from tests.messages.party import eventually
+
+ADDRESS = "0x" + "12" * 20
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--broker", "localhost:1883"), "--broker: 'localhost:1883' is not a broker's URL; give one like mqtt://host"),
+        (("--broker", "mqtt://a:secret@host"), "put it into REFUTE_BROKER_PASSWORD or --broker-password-file"),
+        (("--broker", "mqtt://a@host", "--broker-password-file", "/nowhere"), "/nowhere cannot be read"),
+        (("--broker", "mqtts://host", "--broker-ca", "/nowhere"), "/nowhere holds no certificates"),
+    ],
+)
+@pytest.mark.parametrize("command", ["executor", "watcher"])
+def test_a_wrong_option_is_one_line(commands: Commands, command: str, options: tuple[str, ...], says: str) -> None:
+    assert says in commands.refused(command, "--stake", "20eth", *commands.options(), *options)
+
+
+def test_a_group_needs_a_broker_and_fellows(commands: Commands) -> None:
+    stake = ("--stake", "10eth", *commands.options())
+    line = commands.refused("watcher", *stake, "--worker-group", "ops", "--worker", ADDRESS)
+    assert "--worker-group needs a --broker" in line
+    alone = ("--worker-group", "ops", "--broker", "mqtt://127.0.0.1:1")
+    assert "the address of every other worker" in commands.refused("watcher", *stake, *alone)
+
+
+def test_listening_needs_a_broker(commands: Commands) -> None:
+    files = commands.devnet.files
+    plain = ("--chain", commands.devnet.server.url, "--deployment", files.deployment)
+    assert "there is no broker to listen to; give --broker" in commands.refused("refute", "listen", *plain)
+    wrong = commands.refused("refute", "listen", "everything", *plain, "--broker", "mqtt://127.0.0.1:1")
+    assert "there is no channel 'everything'" in wrong
+
+
+def test_a_devnet_says_where_its_broker_is_while_it_serves(tmp_path: Path) -> None:
+    files = DevnetFiles(tmp_path / "devnet")
+    held = Devnet(files, port=0)
+    serving = threading.Thread(target=held.serve, args=(EmbeddedBroker(),))
+    serving.start()
+    eventually(lambda: files.read_url() is not None)
+    found = find_broker(None, None, None, files.deployment)
+    assert found is not None
+    assert (found.url, found.host) == (files.read_broker(), "127.0.0.1")
+    assert find_broker("none", None, None, files.deployment) is None
+    held.server.close()
+    serving.join(10)
+    assert sorted(path.name for path in files.directory.iterdir()) == ["deployment.json", "keys.json"]
+    assert find_broker(None, None, None, files.deployment) is None
+
+
+def test_an_agent_joins_the_broker_of_its_devnet_without_being_told(tmp_path: Path) -> None:
+    held, broker = Devnet(DevnetFiles(tmp_path), port=0), EmbeddedBroker()
+    serving = threading.Thread(target=held.serve, args=(broker,))
+    serving.start()
+    try:
+        eventually(lambda: held.files.read_url() is not None)
+        with started("watcher.cli", "--stake", "10eth", *connected(held), "--log", "json") as process:
+            printed = until(process, "stake_deposited")  # by then it can be told to stop
+            printed += "" if "bus_connected" in printed else until(process, "bus_connected")
+            process.terminate()
+            rest, errors = process.communicate(timeout=30)
+    finally:
+        held.server.close()
+        serving.join(10)
+    assert (process.returncode, errors) == (0, "")
+    events = [json.loads(line) for line in (printed + rest).splitlines()]
+    (joined,) = [event for event in events if event["event"] == "bus_connected"]
+    assert (joined["agent"], joined["broker"], joined["mqtt"]) == ("watcher", broker.url, "3.1.1")
+    assert events[-1]["event"] == "agent_stopped"
