@@ -15,8 +15,8 @@ ANVIL := build/node/node_modules/@foundry-rs/anvil/package.json
 demo: $(INSTALLED)
 	$(BIN)/refute demo
 
-# With npm the Solidity tests are among them.
-test: $(INSTALLED) solc-if-possible
+# With npm the Solidity tests are among them, with mosquitto those of messages on a real broker.
+test: $(INSTALLED) solc-if-possible mosquitto-if-possible
 	$(BIN)/pytest -n 2
 
 # The Solidity tests alone, with 10,000 runs of each fuzz test; a minute and a half.
@@ -76,6 +76,18 @@ $(INSTALLED): pyproject.toml constraints.txt
 .PHONY: solc-if-possible
 solc-if-possible:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(SOLC) $(FORGE); fi
+
+# The broker comes from the system: installed where this is root on a Debian, else the tests name the skip.
+.PHONY: mosquitto-if-possible
+mosquitto-if-possible:
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; if ! command -v mosquitto >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			{ apt-get install -qq -y --no-install-recommends mosquitto || \
+				{ apt-get update -qq && apt-get install -qq -y --no-install-recommends mosquitto; }; } >/dev/null 2>&1 \
+				|| echo "mosquitto could not be installed"; \
+		else echo "mosquitto is not installed (apt-get install mosquitto)"; fi; \
+		command -v mosquitto >/dev/null || echo "tests of messages on a real broker are skipped"; \
+	fi
 
 $(SOLC):
 	npm install --silent --no-audit --no-fund --prefix build/node solc@$(SOLC_VERSION)

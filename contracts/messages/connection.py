@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiomqtt
-from aiomqtt import MqttError, ProtocolVersion
+from aiomqtt import ProtocolVersion
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -58,8 +58,9 @@ async def connected(broker: Broker, name: str) -> AsyncIterator[Connection]:
     try:
         yield Connection(client, new)
     finally:
-        # The broker may be gone by now, which is no news to whoever left.
-        with suppress(MqttError):
+        # Leaving raises anew whatever the connection was lost by: an error of the network, or of any code that read
+        # what a hostile broker sent. Whoever was listening has been told.
+        with suppress(Exception):
             await client.__aexit__(None, None, None)
 
 

@@ -26,9 +26,8 @@ class Exchange:
 
     def ask(self, account: str, form: str, root: bytes, seconds: float = PATIENCE) -> bytes | None:
         """What hashes to `root`, from an account; None if it does not give it in time. Not for the bus's own thread."""
-        answer: Future[bytes] = Future()
         with self._lock:
-            self._asked[form, root] = answer
+            answer = self._asked.setdefault((form, root), Future())
         try:
             self._bus.publish(Wanted(form, root), account)
             return answer.result(seconds)

@@ -150,6 +150,8 @@ class MqttBus:
             asyncio.run(self._serve())
         except Exception as error:  # the agent goes on without it; that is what a person has to know
             self._log.error("bus_ended", reason=f"{type(error).__name__}: {error}")
+        finally:
+            self.connected = False
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -110,10 +111,10 @@ def throw(url: str, publications: Iterable[tuple[str, bytes]], qos: int = 0) -> 
     asyncio.run(publish())
 
 
-def eventually(look: Callable[[], bool]) -> None:
+def eventually(look: Callable[[], bool], seconds: float = SECONDS) -> None:
     """Wait until something holds that no event tells of."""
-    tick = threading.Event()
-    for _ in range(SECONDS * 100):
+    tick, end = threading.Event(), time.monotonic() + seconds
+    while time.monotonic() < end:
         if look():
             return
         tick.wait(0.01)

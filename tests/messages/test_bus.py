@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -105,4 +106,41 @@ def test_a_broker_that_speaks_nonsense_is_lost_by_name(party: Party, answer: byt
         threading.Thread(target=talk, daemon=True).start()
         ears = party.join(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
     ears.log.wait("bus_lost")
+    assert not ears.log.all("bus_ended")
+
+
+WELCOME = b"\x20\x03\x00\x00\x00"
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x30\x05\x00\x01\xff\x00x",  # a topic that is no text
+        b"\x30\x02\x00\x50",  # a topic longer than its packet
+        b"\x30\x06\x00\x01a\xff\xff\xff",  # properties without end
+        b"\x90\x01\x00",
+        b"\xf0\x00",
+        b"\x00\x00",
+        b"\x30\xff\xff\xff\xff\xff",
+        bytes(range(256)) * 40,
+    ],
+)
+def test_a_broker_that_lets_in_and_then_speaks_nonsense_is_lost_by_name(party: Party, sent: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def talk() -> None:
+            with suppress(OSError):
+                while True:
+                    with server.accept()[0] as one:
+                        one.recv(1_000)
+                        one.sendall(WELCOME)
+                        one.recv(1_000)  # it leaves, having learnt what is spoken here, or it subscribes
+                        one.sendall(sent)
+                        one.recv(1_000)
+
+        threading.Thread(target=talk, daemon=True).start()
+        ears = party.join(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
+        ears.log.wait("bus_lost")
+        ears.bus.close(5)
     assert not ears.log.all("bus_ended")
