@@ -23,9 +23,11 @@ test: $(INSTALLED) solc-if-possible mosquitto-if-possible
 forge: $(INSTALLED) $(SOLC) $(FORGE)
 	FOUNDRY_PROFILE=ci $(BIN)/python -m contracts.forge
 
-# 100,000 elements, scalar specification against contract, into build/nightly.json; three minutes.
-nightly: $(INSTALLED)
+# Into build/nightly.json: 100,000 elements, scalar specification against contract, three minutes; a hundred disputes
+# with agents that are killed and nodes that fail.
+nightly: $(INSTALLED) $(ANVIL)
 	$(BIN)/python -m tests.nightly.steps
+	$(BIN)/python -m tests.nightly.chaos
 
 # Static analysis of the contracts; each finding must be answered in docs/security.md.
 slither: $(INSTALLED) $(SOLC) $(FORGE) build/slither/bin/slither
@@ -75,7 +77,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 # The compiler comes from npm. Without npm, `contracts.compile --check` uses a native solc or names the skip.
 .PHONY: solc-if-possible
 solc-if-possible:
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(SOLC) $(FORGE); fi
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(SOLC) $(FORGE) $(ANVIL); fi
 
 # The broker comes from the system: installed where this is root on a Debian, else the tests name the skip.
 .PHONY: mosquitto-if-possible

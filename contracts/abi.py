@@ -132,5 +132,6 @@ def artifact(name: str) -> Artifact:
 
 @cache
 def refute_abi() -> Abi:
-    """The interface of Refute, with the refusals of Walk and Referee, which it hands on."""
-    return Abi(artifact("Refute").abi, (*artifact("Walk").abi, *artifact("Referee").abi))
+    """The interface of Refute, with the refusals of the contracts that decide moves, which it hands on."""
+    rules = [entry for name in ("Walk", "Referee", "Commitments") for entry in artifact(name).abi]
+    return Abi(artifact("Refute").abi, rules)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
 from contracts.errors import ChainUnavailable, NotFunded
+from contracts.service.heads import Heads
 
 LONGEST_WAIT = 30.0
 """Seconds between attempts to reach a chain that does not answer."""
@@ -39,8 +40,10 @@ class Agent(Protocol):
         """Have `wake` called, from any thread, whenever the next round should not wait."""
 
 
-async def run(agent: Agent, stop: asyncio.Event) -> None:
+async def run(agent: Agent, stop: asyncio.Event, heads: Sequence[str] = ()) -> None:
     """Rounds until `stop` is set or the agent has finished. After a round that did something the next follows at once.
+
+    New blocks that a WebSocket URL in `heads` announces end the wait for the next round.
 
     Errors of the chain are waited out, and so is an account that ran dry in the middle of its work; every other error
     ends the agent, loudly.
@@ -53,6 +56,7 @@ async def run(agent: Agent, stop: asyncio.Event) -> None:
             loop.call_soon_threadsafe(wake.set)
 
     agent.on_wake(wake_up)
+    followed = Heads(heads, wake_up)
     failures = rounds = 0
     while not stop.is_set() and not agent.finished():
         wake.clear()
@@ -73,6 +77,7 @@ async def run(agent: Agent, stop: asyncio.Event) -> None:
             failures = 0
         if not busy:
             await _first(stop, wake, agent.interval)
+    followed.close()
 
 
 async def _first(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float) -> None:
@@ -86,19 +91,20 @@ async def _first(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float
 
 
 class Jobs(Generic[Key, Result]):
-    """Long computations, one after the other in a background thread, the urgent ones first; each is named by a key.
+    """Long computations in background threads, at most `parallel` at once, the urgent ones first; each has a key.
 
     With `inline` a job is done where it is started: for tests that step an agent round by round.
     """
 
-    def __init__(self, *, inline: bool = False) -> None:
+    def __init__(self, *, inline: bool = False, parallel: int = 1) -> None:
         self._inline = inline
+        self._parallel = parallel
         self._turn = threading.Condition()
         self._waiting: dict[Key, Callable[[], Result]] = {}
         self._urgent: set[Key] = set()
         self._done: queue.SimpleQueue[tuple[Key, Result | BaseException]] = queue.SimpleQueue()
         self._started: set[Key] = set()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self.wake: Callable[[], object] = lambda: None
 
     def start(self, key: Key, compute: Callable[[], Result], *, urgent: bool = False) -> bool:
@@ -114,11 +120,16 @@ class Jobs(Generic[Key, Result]):
                 self._turn.notify()
         if self._inline:
             self._compute(key, compute)
-        elif self._thread is None:
+        elif len(self._threads) < self._parallel:
             # A daemon: an agent that is told to stop does not wait for an inference.
-            self._thread = threading.Thread(target=self._work, daemon=True)
-            self._thread.start()
+            self._threads.append(threading.Thread(target=self._work, daemon=True))
+            self._threads[-1].start()
         return True
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that are queued or under way."""
+        return len(self._started)
 
     def collect(self) -> list[tuple[Key, Result]]:
         """What was finished since the last time. An error of a job is raised here."""

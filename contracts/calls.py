@@ -21,11 +21,14 @@ from prover.game.moves import (
     PickTensor,
     PickTerms,
     PickTrace,
+    RefuteChunk,
+    RefuteFactor,
+    RefuteNodes,
     RefuteProgram,
     Step,
 )
 from prover.game.openings import open_checkpoint
-from prover.game.position import Position
+from prover.game.position import Ground, Party, Position
 from prover.merkle import path
 from prover.program import Program
 from prover.trace import Execution, tensor_bytes
@@ -115,9 +118,15 @@ def lapse(request_id: bytes) -> Call:
 
 
 def claim(
-    request_id: bytes, interface: bytes, trace_root: bytes, outputs: Sequence[bytes], delegate: str = NOBODY
+    request_id: bytes,
+    head: bytes,
+    interface: bytes,
+    nodes: Sequence[bytes],
+    outputs: Sequence[bytes],
+    delegate: str = NOBODY,
 ) -> Call:
-    arguments = request_id, interface, trace_root, list(outputs), delegate
+    """`nodes` are those of the execution's trace."""
+    arguments = request_id, head, interface, list(nodes), list(outputs), delegate
     return Call("claim", arguments, gas=_gas_of_tensors(outputs))
 
 
@@ -137,12 +146,17 @@ def challenge(claim_id: bytes, program: Program) -> Call:
     return Call("challenge", (claim_id, encoding.encode_head(program)), gas=600_000)
 
 
-def expire(disputes: Sequence[bytes]) -> Call:
+def challenge_at(claim_id: bytes, program: Program, nodes: Sequence[bytes], child: int) -> Call:
+    """A challenge that picks one of the claim's nodes at once."""
+    return Call("challengeAt", (claim_id, encoding.encode_head(program), list(nodes), child), gas=600_000)
+
+
+def expire(disputes: Sequence[Party]) -> Call:
     return Call("expire", (list(disputes),), gas=300_000 + 200_000 * len(disputes))
 
 
-def settle(dispute: bytes) -> Call:
-    return Call("settle", (dispute,))
+def settle(dispute: Party) -> Call:
+    return Call("settle", (dispute.claim, dispute.challenger))
 
 
 def prove_output(claim_id: bytes, execution: Execution, outputs: Sequence[bytes], number: int, chunk: int) -> Call:
@@ -167,33 +181,41 @@ def opening_words(opening: Opening) -> tuple[Any, ...]:
 
 def answer(dispute: bytes, position: Position, move: Move, signature: bytes = b"") -> Call:
     """The call that answers `position` with `move`; `signature` when another than the executor sends its opening."""
-    function, arguments, gas = _move(move, signature)
+    function, arguments, gas = _move(position.ground, move, signature)
     return Call(function, (dispute, position.words(), *arguments), gas=gas, simulated=isinstance(move, RefuteProgram))
 
 
-def _move(move: Move, signature: bytes) -> tuple[str, tuple[Any, ...], int]:
+def _move(ground: Ground, move: Move, signature: bytes) -> tuple[str, tuple[Any, ...], int]:
     match move:
         case OpenTrace(nodes):
             return "openTrace", (list(nodes),), 500_000
         case PickTrace(nodes, child):
             return "pickTrace", (list(nodes), child), 500_000
-        case OpenLayer(record, siblings, roots):
-            return "openLayer", (record, list(siblings), list(roots), signature), 1_500_000
-        case PickOperator(roots, operator, record, siblings):
-            return "pickOperator", (list(roots), operator, record, list(siblings)), 1_500_000
+        case OpenLayer(record, siblings, roots, only):
+            layer = record, list(siblings), list(roots), only
+            return "openLayer", (ground.words(), layer, signature), 1_500_000
+        case PickOperator(root, root_path, operator, record, siblings):
+            return "pickOperator", (root, list(root_path), operator, record, list(siblings)), 1_500_000
         case OpenTensor(nodes):
-            return "openTensor", (list(nodes),), 1_000_000
+            return "openTensor", (list(nodes), signature), 1_000_000
         case PickTensor(nodes, child):
             return "pickTensor", (list(nodes), child), 500_000
         case OpenChunk(chunk):
-            return "openChunk", (chunk,), 1_000_000
+            return "openChunk", (chunk, signature), 1_000_000
         case PickElement(record, chunk, item):
             return "pickElement", (record, chunk, item), 1_000_000
-        case OpenTerms(record, values, finish):
-            return "openTerms", (record, values, [opening_words(o) for o in finish], signature), 3_000_000
+        case OpenTerms(record, values):
+            return "openTerms", (record, values, signature), 1_000_000
         case PickTerms(record, values, choice):
             return "pickTerms", (record, values, choice), 1_000_000
         case Step(record, operands):
-            return "step", (record, [opening_words(o) for o in operands]), 4_000_000
+            return "step", (ground.words(), record, [opening_words(o) for o in operands]), 4_000_000
         case RefuteProgram(operator, record, siblings):
             return "refuteProgram", (operator, record, list(siblings)), 2_000_000
+        case RefuteNodes(nodes):
+            return "refuteNodes", (list(nodes),), 2_000_000
+        case RefuteChunk(chunk):
+            return "refuteChunk", (chunk,), 1_000_000
+        case RefuteFactor(record, values, number, operand):
+            opened = [opening_words(o) for o in operand]
+            return "refuteFactor", (ground.words(), record, values, number, opened), 2_000_000

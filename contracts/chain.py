@@ -9,9 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
-from web3 import HTTPProvider, Web3
+from web3 import Web3
 from web3.exceptions import TransactionNotFound
 from web3.providers.base import BaseProvider
 from web3.types import LogReceipt, RPCEndpoint, TxParams
@@ -20,10 +19,16 @@ from contracts.asking import asking
 from contracts.calls import GAS_CAP
 from contracts.errors import ChainUnavailable, NodeRefused, WrongSetup
 from contracts.fees import TIP, gas_limit, highest_price, not_funded
+from contracts.service.nodes import Nodes, urls_of
+from contracts.signers import Signer
+from contracts.urls import without_secrets
+from prover.merkle import keccak
 
-REQUEST_SECONDS = 30
 LOG_PAGE = 5_000
 """Blocks asked for at once: what public nodes allow. Fewer where a node refuses so many."""
+
+HELD = "already known", "already imported"
+"""What nodes say of a transaction that they have in their pool."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Chain:
         for name in ("gas_price_strategy", "ens_name_to_address", "validation", "gas_estimate"):
             self._web3.middleware_onion.remove(name)
         self.url = url
+        self.heads: list[str] = []
+        """WebSocket URLs that say when there is a new block."""
         self._page = LOG_PAGE
         with asking("say its id"):
             try:
@@ -64,17 +71,36 @@ class Chain:
                 raise ValueError("what it answers is not JSON-RPC") from error
 
     @classmethod
-    def connect(cls, url: str) -> Chain:
-        """The chain behind a URL; WrongSetup if the URL is none, ChainUnavailable if nothing answers there."""
-        if not url.startswith(("http://", "https://")):
-            raise WrongSetup(f"{url!r} is not a chain's URL; give one that starts with http:// or https://")
+    def connect(cls, urls: str) -> Chain:
+        """The chain behind URLs, separated by commas, of which the first that answers is asked.
+
+        WrongSetup if one is no URL or they are of different chains, ChainUnavailable if nothing answers there.
+        """
+        named = urls_of(urls)
+        asked = [url for url in named if url.startswith("http")]
+        shown = ", ".join(map(without_secrets, asked))
         try:
-            # Retrying is the agents' business.
-            return cls(HTTPProvider(url, {"timeout": REQUEST_SECONDS}, exception_retry_configuration=None), url)
+            chain = cls(Nodes.at(asked), shown)
         except ChainUnavailable as error:
             raise ChainUnavailable(
-                f"no chain answers at {url}; start one (`refute devnet`) or give another with --chain"
+                f"no chain answers at {shown}; start one (`refute devnet`) or give another with --chain"
             ) from error
+        chain.heads = [url for url in named if url.startswith("ws")]
+        return chain
+
+    def compare_nodes(self) -> str | None:
+        """Hold the nodes against each other now and then; what they disagree about, if they do."""
+        provider = self._web3.provider
+        if not isinstance(provider, Nodes):
+            return None
+        provider.compare()
+        return provider.doubt
+
+    @property
+    def generation(self) -> int:
+        """Grows when another node is asked from now on."""
+        provider = self._web3.provider
+        return provider.generation if isinstance(provider, Nodes) else 0
 
     # Looking
 
@@ -107,9 +133,12 @@ class Chain:
             self._page = min(2 * self._page, LOG_PAGE)
         return found
 
-    def has_code(self, address: str) -> bool:
+    def code(self, address: str) -> bytes:
         with asking("show code"):
-            return len(self._web3.eth.get_code(Web3.to_checksum_address(address))) > 0
+            return bytes(self._web3.eth.get_code(Web3.to_checksum_address(address)))
+
+    def has_code(self, address: str) -> bool:
+        return len(self.code(address)) > 0
 
     def balance(self, address: str, block: int | None = None) -> int:
         with asking("show a balance"):
@@ -156,7 +185,7 @@ class Chain:
 
     def send(
         self,
-        account: LocalAccount,
+        account: Signer,
         to: str | None,
         data: bytes,
         *,
@@ -185,13 +214,13 @@ class Chain:
         }
         if to is not None:
             transaction["to"] = Web3.to_checksum_address(to)
-        signed = account.sign_transaction(transaction)
+        raw = bytes(account.sign_transaction(transaction).raw_transaction)
         try:
             with asking("take a transaction"):
-                return bytes(self._web3.eth.send_raw_transaction(signed.raw_transaction))
+                return bytes(self._web3.eth.send_raw_transaction(raw))
         except NodeRefused as refused:
-            if "already known" in str(refused):
-                return bytes(signed.hash)
+            if any(said in str(refused) for said in HELD):
+                return keccak(raw)
             raise
 
     def require_balance(self, address: str, value: int, gas: int, base_fee: int) -> None:
@@ -209,6 +238,11 @@ class Chain:
                 return None
         succeeded, logs = raw["status"] == 1, tuple(raw["logs"])
         return Receipt(transaction, raw["blockNumber"], succeeded, raw["gasUsed"], raw["contractAddress"], logs)
+
+    def calldata_size(self, transaction: bytes) -> int:
+        """Bytes of calldata of a mined transaction."""
+        with asking("show a transaction"):
+            return len(self._web3.eth.get_transaction(HexBytes(transaction))["input"])
 
     def wait(self, transaction: bytes, seconds: float = 120, interval: float = 0.02) -> Receipt:
         """The receipt of a transaction; ChainUnavailable if it is not mined in time."""

@@ -7,8 +7,6 @@ from typing import Any
 
 import structlog
 from eth_abi.exceptions import DecodingError
-from eth_account.messages import encode_typed_data
-from eth_account.signers.local import LocalAccount
 
 from contracts.abi import Event, UndecodableLog, refute_abi
 from contracts.asking import Reverted
@@ -17,7 +15,8 @@ from contracts.calls import Call
 from contracts.chain import Chain
 from contracts.deployment import Deployment
 from contracts.errors import WrongSetup
-from contracts.outbox import PATIENCE, Outbox
+from contracts.outbox import PATIENCE, Kept, OnTheirWay, Outbox
+from contracts.signers import Signer
 from prover.game.position import Position
 
 _log = structlog.get_logger()
@@ -38,7 +37,7 @@ class Client:
         self,
         chain: Chain,
         deployment: Deployment,
-        account: LocalAccount | None = None,
+        account: Signer | None = None,
         *,
         fee_factor: float = FEE_FACTOR,
         patience: float = PATIENCE,
@@ -56,11 +55,16 @@ class Client:
         return self._signer().address
 
     @property
-    def signer(self) -> LocalAccount:
+    def account(self) -> str | None:
+        """The address, if it can sign."""
+        return None if self._account is None else self._account.address
+
+    @property
+    def signer(self) -> Signer:
         """What signs for this account."""
         return self._signer()
 
-    def _signer(self) -> LocalAccount:
+    def _signer(self) -> Signer:
         if self._account is None:
             raise WrongSetup("this needs an account to sign with; give --key FILE")
         return self._account
@@ -93,6 +97,19 @@ class Client:
 
     # Acting
 
+    @property
+    def pending(self) -> int:
+        """Transactions of the account on their way."""
+        return self._outbox.pending if self._account is not None else 0
+
+    def keep_in(self, kept: Kept) -> None:
+        """Keep transactions on their way for the account's next process, and go on with those of the last one."""
+        self._outbox.keep_in(kept)
+
+    def on_their_way(self) -> OnTheirWay:
+        """The account's unmined transactions; none without an account."""
+        return OnTheirWay() if self._account is None else self._outbox.on_their_way()
+
     def transact(self, call: Call) -> Done:
         """Send one transaction and wait for it.
 
@@ -120,10 +137,18 @@ class Client:
 
     def sign_opening(self, claim: bytes, position: Position, content: bytes) -> bytes:
         """EIP-712 signature of an opening's content hash, so that another may send it (protocol, section 7.2)."""
-        bytes32 = "bytes32"
-        message = encode_typed_data(
-            {"name": "Refute", "version": "1", "chainId": self.chain.id, "verifyingContract": self.deployment.refute},
-            {"Opening": [{"name": name, "type": bytes32} for name in ("claim", "position", "content")]},
-            {"claim": claim, "position": position.digest, "content": content},
-        )
-        return bytes(self._signer().sign_message(message).signature)
+        domain = {"name": "string", "version": "string", "chainId": "uint256", "verifyingContract": "address"}
+        opening = dict.fromkeys(("claim", "position", "content"), "bytes32")
+        types = {"EIP712Domain": domain, "Opening": opening}
+        message = {
+            "types": {name: [{"name": n, "type": t} for n, t in fields.items()] for name, fields in types.items()},
+            "primaryType": "Opening",
+            "domain": {
+                "name": "Refute",
+                "version": "1",
+                "chainId": self.chain.id,
+                "verifyingContract": self.deployment.refute,
+            },
+            "message": {"claim": claim, "position": position.digest, "content": content},
+        }
+        return bytes(self._signer().sign_typed_data(full_message=message).signature)

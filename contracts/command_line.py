@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import structlog
 import typer
+from eth_utils.address import is_address, to_checksum_address
 from rich.console import Console
 
-from contracts import deployment, withdrawing
+from contracts import deployment
 from contracts.agent import Agent, run
 from contracts.amounts import parse_amount
 from contracts.chain import Chain
 from contracts.client import FEE_FACTOR, Client
-from contracts.devnet_files import URL, DevnetFiles
+from contracts.devnet_files import DevnetFiles
 from contracts.errors import WrongSetup
-from contracts.keys import load_account
+from contracts.keys import is_key, load_signer
 from contracts.outbox import PATIENCE
+from contracts.service.configuration import take_config, take_network
+from contracts.service.explorer.server import Explorer, HttpServer
+from contracts.service.feed import Feed
+from contracts.service.lock import DirectoryLock
+from contracts.service.metrics import count_event
+from contracts.service.store import Store
+from contracts.shelf import Shelf
 from prover.errors import RefuteError
 
 
@@ -32,35 +42,145 @@ class LogForm(StrEnum):
     json = "json"
 
 
-ChainOption = Annotated[str, typer.Option("--chain", envvar="REFUTE_CHAIN", help="the chain's URL")]
+NETWORK, KEYS, RUNNING = "Network", "Keys and data", "Running"
+POLICY, OTHERS = "Policy", "Settings for all commands"
+"""Panels of `--help`."""
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        envvar="REFUTE_CONFIG",
+        help="TOML file with options under their flags' names; refute.toml, if there is one",
+        is_eager=True,
+        callback=take_config,
+        show_default=False,
+        rich_help_panel=OTHERS,
+    ),
+]
+NetworkOption = Annotated[
+    str | None,
+    typer.Option(
+        "--network",
+        envvar="REFUTE_NETWORK",
+        help="a preset by name (devnet), or its file: where the chain and the contracts are",
+        is_eager=True,
+        callback=take_network,
+        show_default=False,
+        rich_help_panel=OTHERS,
+    ),
+]
+ChainOption = Annotated[
+    str,
+    typer.Option(
+        "--chain",
+        envvar="REFUTE_CHAIN",
+        help="the chain's URL; better several, separated by commas: the next answers when one does not, and they are "
+        "compared. A ws:// URL among them announces new blocks",
+        rich_help_panel=NETWORK,
+    ),
+]
+ConfirmationsOption = Annotated[
+    int,
+    typer.Option(
+        help="blocks that a request or claim must be in before money is put on it", min=0, rich_help_panel=NETWORK
+    ),
+]
 DeploymentOption = Annotated[
-    Path, typer.Option("--deployment", envvar="REFUTE_DEPLOYMENT", help="the file that says where the contracts are")
+    Path,
+    typer.Option(
+        "--deployment",
+        envvar="REFUTE_DEPLOYMENT",
+        help="the file that says where the contracts are",
+        rich_help_panel=NETWORK,
+    ),
 ]
 ModelsOption = Annotated[
-    Path, typer.Option("--models", envvar="REFUTE_MODELS", help="the directory that holds model folders")
+    Path,
+    typer.Option(
+        "--models", envvar="REFUTE_MODELS", help="the directory that holds model folders", rich_help_panel=KEYS
+    ),
 ]
+
+
+def _require_hidden(context: typer.Context, parameter: typer.CallbackParam, given: str | None) -> str | None:
+    """Command lines are in process lists and shell histories: a key is not taken from one."""
+    source = context.get_parameter_source(parameter.name or "")
+    if given is not None and source is not None and source.name == "COMMANDLINE" and is_key(given):
+        raise WrongSetup(
+            "--key: a private key on the command line can be read by everyone on this machine, so it is not taken; "
+            "treat it as known, make another with `refute keys new FILE`, and give --key FILE or REFUTE_KEY"
+        )
+    return given
+
+
 KeyOption = Annotated[
     str | None,
     typer.Option(
         "--key",
         envvar="REFUTE_KEY",
-        help="key file or keystore; by default this role's key of the devnet",
+        help="key file, keystore, or URL of a remote signer (with #ADDRESS); by default this role's key of the devnet",
         show_default=False,
         show_envvar=True,
+        callback=_require_hidden,
+        rich_help_panel=KEYS,
     ),
 ]
-IntervalOption = Annotated[float, typer.Option("--interval", help="seconds between looks at the chain", min=0.01)]
-FeeFactorOption = Annotated[
-    float, typer.Option("--fee-factor", help="the most to offer for gas, in peak gas prices of the deployment", min=0.1)
+PasswordFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file",
+        envvar="REFUTE_PASSWORD_FILE",
+        help="file whose first line opens the keystore; otherwise REFUTE_PASSWORD, or a prompt",
+        show_default=False,
+        rich_help_panel=KEYS,
+    ),
 ]
-LogOption = Annotated[LogForm, typer.Option("--log", help="how events are written")]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        envvar="REFUTE_DATA",
+        help="the agent's own files; by default beside the devnet's, else ~/.local/share/refute/CHAIN-ACCOUNT",
+        show_default=False,
+        rich_help_panel=KEYS,
+    ),
+]
+IntervalOption = Annotated[
+    float, typer.Option("--interval", help="seconds between looks at the chain", min=0.01, rich_help_panel=RUNNING)
+]
+FeeFactorOption = Annotated[
+    float,
+    typer.Option(
+        "--fee-factor",
+        help="the most to offer for gas, in peak gas prices of the deployment",
+        min=0.1,
+        rich_help_panel=RUNNING,
+    ),
+]
+HttpOption = Annotated[
+    str | None,
+    typer.Option(
+        "--http",
+        help="HOST:PORT to serve the explorer, /metrics, /healthz and /readyz at; a port alone is on loopback",
+        show_default=False,
+        rich_help_panel=RUNNING,
+    ),
+]
+LogOption = Annotated[LogForm, typer.Option("--log", help="how events are written", rich_help_panel=RUNNING)]
 
 DEVNET = DevnetFiles()
 
 
-def new_app(summary: str | None) -> typer.Typer:
-    """A command line of this project: no completion, and errors that are for people to read."""
-    return typer.Typer(help=summary, add_completion=False, pretty_exceptions_enable=False)
+def new_app(summary: str | None, name: str) -> typer.Typer:
+    """A command line of this project: no completion, REFUTE_* for every option, and errors for people to read."""
+    return typer.Typer(
+        name=name,
+        help=summary,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"auto_envvar_prefix": "REFUTE"},
+    )
 
 
 def connect(
@@ -69,42 +189,55 @@ def connect(
     key: str | None,
     role: str,
     *,
+    password_file: Path | None = None,
     fee_factor: float = FEE_FACTOR,
     patience: float = PATIENCE,
 ) -> Client:
     """The hand of the account that signs for `role`; WrongSetup or ChainUnavailable say what is wrong."""
-    account = load_account(key, role, DEVNET.keys)
+    signer = load_signer(key, role, DEVNET.keys, password_file)
     connected = Chain.connect(chain)
-    return Client(connected, deployment.load(deployed, connected), account, fee_factor=fee_factor, patience=patience)
+    return Client(connected, deployment.load(deployed, connected), signer, fee_factor=fee_factor, patience=patience)
 
 
-def add_money_commands(app: typer.Typer, role: str) -> None:
-    """Give an agent's command line `collect` and `withdraw`, for the account that signs for `role`."""
-    console = Console(soft_wrap=True, highlight=False)
+def data_directory(given: Path | None, deployed: Path, client: Client, name: str) -> Path:
+    """Where an agent keeps its own files: as given, beside a devnet's files, or in the user's data directory.
 
-    @app.command()
-    def collect(
-        chain: ChainOption = URL, deployment: DeploymentOption = DEVNET.deployment, key: KeyOption = None
-    ) -> None:
-        """Have the account's credits (fees, bonds, rewards) paid out."""
-        console.print(withdrawing.collect(connect(chain, deployment, key, role)))
+    `name` tells accounts apart: what is kept belongs to one account on one chain.
+    """
+    if given is not None:
+        return given.expanduser()
+    devnet = DevnetFiles(deployed.parent)
+    if deployed == devnet.deployment and devnet.keys.exists():
+        return devnet.directory / "data" / f"{client.chain.id}-{name}"
+    home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(home).expanduser() / "refute" / f"{client.chain.id}-{name}"
 
-    @app.command()
-    def withdraw(
-        wanted: Annotated[
-            str | None, typer.Argument(metavar="AMOUNT", help="stake to take out: 10eth, 500gwei, or wei")
-        ] = None,
-        chain: ChainOption = URL,
-        deployment: DeploymentOption = DEVNET.deployment,
-        key: KeyOption = None,
-    ) -> None:
-        """Start to take AMOUNT of free stake out; again, from when it is due, to be paid. Says when that is.
 
-        Stop the agent before, or give it a smaller --stake: it deposits up to that when it is started.
-        """
-        wei = amount(wanted, "AMOUNT") if wanted is not None else None
-        for line in withdrawing.withdraw(connect(chain, deployment, key, role), wei):
-            console.print(line)
+@contextmanager
+def opened_store(directory: Path, client: Client) -> Iterator[Store]:
+    """The store in a data directory, which no other process may use meanwhile; WrongSetup if one does."""
+    lock = DirectoryLock(directory)
+    store = Store(directory, f"{client.chain.id} {client.deployment.refute} {client.address}")
+    try:
+        client.keep_in(store)
+        yield store
+    finally:
+        store.close()
+        lock.release()
+
+
+@contextmanager
+def served(http: str | None, client: Client, shelf: Shelf, feed: Feed) -> Iterator[None]:
+    """Serve what an agent shows of itself, if it is to; WrongSetup if the address cannot be had."""
+    if http is None:
+        yield
+        return
+    server = HttpServer(http, Explorer(client, feed, shelf.program).answer)
+    structlog.get_logger().info("http_served", url=server.url)
+    try:
+        yield
+    finally:
+        server.close()
 
 
 def read_only(chain: str, deployed: Path) -> Client:
@@ -121,6 +254,13 @@ def amount(text: str, option: str) -> int:
         raise WrongSetup(f"{option}: {error}") from error
 
 
+def address(text: str, option: str) -> str:
+    """The checksummed address of an option's value; WrongSetup names the option."""
+    if not is_address(text):
+        raise WrongSetup(f"{option}: {text!r} is not an address; one has 0x and 40 hexadecimal digits")
+    return to_checksum_address(text)
+
+
 def configure_logs(form: LogForm) -> None:
     """Events go to standard output: coloured lines on a terminal, or one JSON object a line."""
     renderer: structlog.typing.Processor = (
@@ -131,6 +271,7 @@ def configure_logs(form: LogForm) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            count_event,
             structlog.processors.TimeStamper("iso", utc=True),
             structlog.processors.format_exc_info,
             renderer,
@@ -140,15 +281,18 @@ def configure_logs(form: LogForm) -> None:
     )
 
 
-def run_until_told(agent: Agent) -> None:
-    """Run an agent until it has finished, or SIGINT or SIGTERM tells it to stop; it ends between two rounds."""
+def run_until_told(agent: Agent, heads: Sequence[str] = ()) -> None:
+    """Run an agent until it has finished, or SIGINT or SIGTERM tells it to stop; it ends between two rounds.
+
+    `heads` are WebSocket URLs whose new blocks wake it.
+    """
 
     async def serve() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        await run(agent, stop)
+        await run(agent, stop, heads)
 
     asyncio.run(serve())
     agent.log.info("agent_stopped")

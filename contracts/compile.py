@@ -37,8 +37,9 @@ UNROLLED: dict[str, Any] = {
 """For the contracts that hash with BLAKE3: assembly stays as it is written, constants are not computed."""
 CONTRACTS = {
     "Refute": SETTINGS,
-    "Walk": UNROLLED,
+    "Walk": SETTINGS,
     "Referee": UNROLLED,
+    "Commitments": UNROLLED,
     "Harness": UNROLLED,
     "Plain": SETTINGS,
     "Naive": SETTINGS,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from eth_abi.exceptions import DecodingError
-from eth_account.signers.local import LocalAccount
 from eth_utils.address import is_address
 
 from contracts.abi import Abi, artifact, refute_abi
@@ -19,6 +18,7 @@ from contracts.chain import Chain
 from contracts.errors import ContractRefused, WrongSetup
 from contracts.fees import gas_limit
 from contracts.refusals import refusal
+from contracts.signers import Signer
 
 DEPLOY_GAS = 12_000_000
 
@@ -80,6 +80,7 @@ class Deployment:
     refute: str
     walk: str
     referee: str
+    commitments: str
     block: int
     parameters: Parameters
 
@@ -142,7 +143,7 @@ def _from_json(content: Any) -> Deployment:
     for name, value in (("chain", held.chain), ("block", held.block), *asdict(held.parameters).items()):
         if type(value) is not int or value < 0:
             raise ValueError(f"{name} is {value!r}, not a whole number")
-    for name in ("refute", "walk", "referee"):
+    for name in ("refute", "walk", "referee", "commitments"):
         if not is_address(content[name]):
             raise ValueError(f"{name} is {content[name]!r}, not an address")
     return held
@@ -157,15 +158,16 @@ def _parameters_at(address: str, chain: Chain) -> Parameters | None:
         return None
 
 
-def deploy(chain: Chain, account: LocalAccount, parameters: Parameters = DEVNET_PARAMETERS) -> Deployment:
-    """Deploy Walk, Referee and Refute; ContractRefused if the parameters break a relation of section 5."""
+def deploy(chain: Chain, account: Signer, parameters: Parameters = DEVNET_PARAMETERS) -> Deployment:
+    """Deploy Walk, Referee, Commitments and Refute; ContractRefused if the parameters break a relation of section 5."""
     walk, _ = _create(chain, account, "Walk", ())
     referee, _ = _create(chain, account, "Referee", ())
-    refute, block = _create(chain, account, "Refute", (astuple(parameters), walk, referee))
-    return Deployment(chain.id, refute, walk, referee, block, parameters)
+    commitments, _ = _create(chain, account, "Commitments", ())
+    refute, block = _create(chain, account, "Refute", (astuple(parameters), walk, referee, commitments))
+    return Deployment(chain.id, refute, walk, referee, commitments, block, parameters)
 
 
-def _create(chain: Chain, account: LocalAccount, name: str, arguments: tuple[Any, ...]) -> tuple[str, int]:
+def _create(chain: Chain, account: Signer, name: str, arguments: tuple[Any, ...]) -> tuple[str, int]:
     """(address, block) of a new contract."""
     made = artifact(name)
     data = made.bytecode + Abi(made.abi).encode_constructor(arguments)

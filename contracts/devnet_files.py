@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DIRECTORY = Path("build/devnet")
+HOST = "127.0.0.1"
 PORT = 8545
-URL = f"http://127.0.0.1:{PORT}"
+URL = f"http://{HOST}:{PORT}"
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,9 @@ def not_funded(address: str, balance: int, value: int, fees: int) -> NotFunded:
 def unpostable(program: Program) -> str | None:
     """Why no answer of a model fits into a transaction; None if it does."""
     outputs = [bytes(spec.nbytes) for spec in program.outputs]
-    claim = calls.claim(bytes(32), encoding.encode_interface(program), bytes(32), outputs)
+    claim = calls.claim(
+        bytes(32), encoding.encode_head(program), encoding.encode_interface(program), [bytes(32)] * 8, outputs
+    )
     length = len(refute_abi().encode_call(claim.function, claim.arguments))
     gas = TRANSACTION_GAS + claim.gas + FLOOR_PER_BYTE * length
     if length <= CALLDATA_CAP and gas <= GAS_CAP:

@@ -6,7 +6,7 @@ Everything but the money of accounts is in the events, so an observer needs no v
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contracts.abi import Event
@@ -22,7 +22,7 @@ from contracts.snapshot import (
 )
 from prover.errors import RefuteError
 from prover.game.openings import Opened
-from prover.game.position import Phase, Position
+from prover.game.position import AWAITS_PICK, OPENED, WORDS, Ground, Position
 from prover.merkle import keccak
 
 Arguments = Mapping[str, Any]
@@ -30,25 +30,23 @@ Arguments = Mapping[str, Any]
 
 def first_position(a: Arguments) -> Position:
     """The position that a dispute begins with, from the arguments of its Challenged event."""
-    return Position.initial(a["layers"], a["layersRoot"], a["traceRoot"], a["inputs"])
+    ground = Ground(a["layers"], a["layersRoot"], a["traceRoot"], a["inputs"], a["challenger"])
+    return Position.initial(ground, a["claim"])
 
 
 def position_after(position: Position, a: Arguments) -> Position:
     """The position that a move led to, from the one it answered and the arguments of its Moved event.
 
-    `changes` holds three bytes whose bit i says that field i has changed, then the new 32-byte words of those fields;
-    `opened`, which is left out, is the hash of what was opened.
+    `changes` holds a byte whose bit i says that word i has changed, then the new words; the word `opened`, which is
+    left out, is the hash of what was opened, where it awaits a pick.
     """
     changes, opened = a["changes"], a["opened"]
-    bits, words = int.from_bytes(changes[:3], "big"), [changes[i : i + 32] for i in range(3, len(changes), 32)]
-    changed: dict[str, Any] = {"opened": keccak(opened) if opened else bytes(32)}
-    names = [f.name for number, f in enumerate(fields(Position)) if bits >> number & 1]
-    for name, word in zip(names, words, strict=True):
-        plain = getattr(position, name)
-        changed[name] = word if isinstance(plain, bytes) else int.from_bytes(word, "big", signed=True)
-    if "phase" in changed:
-        changed["phase"] = Phase(changed["phase"])
-    return replace(position, **changed)
+    words, new = list(position.words()), [changes[i : i + 32] for i in range(1, len(changes), 32)]
+    for number, word in zip((n for n in range(WORDS) if changes[0] >> n & 1), new, strict=True):
+        words[number] = word
+    words[OPENED] = bytes(32)
+    after = position.with_words(words)
+    return replace(after, opened=keccak(opened)) if after.phase in AWAITS_PICK else after
 
 
 class UnknownSubject(RefuteError):
@@ -129,6 +127,7 @@ class Ledger:
             a["traceRoot"],
             tuple(a["outputs"]),
             a["windowEnd"],
+            nodes=tuple(a["nodes"]),
         )
         self._change_request(a["request"], status=RequestStatus.CLAIMED, claim=a["claim"])
 

@@ -15,15 +15,23 @@ from contracts.ledger import Ledger, UnknownSubject
 from contracts.snapshot import AccountView, Snapshot
 
 _ATTEMPTS = 5
+_ENTERING = {"Requested": "request", "Claimed": "claim"}
+"""What an event brings into the world, by the name of its argument."""
 _log = structlog.get_logger()
 
 
 class Observer:
-    """Follows a deployment for one account; without an account nobody's money is looked at."""
+    """Follows a deployment for one account; without an account nobody's money is looked at.
 
-    def __init__(self, client: Client, account: str | None = None) -> None:
+    Requests and claims in fewer than `confirmations` blocks are `shallow` in its snapshots.
+    """
+
+    def __init__(self, client: Client, account: str | None = None, confirmations: int = 0) -> None:
         self._client = client
         self._account = account
+        self._confirmations = confirmations
+        self._entered: dict[bytes, int] = {}
+        """The block of each request and claim that is not deep yet."""
         self._ledger = Ledger()
         self._read: Block | None = None
         """The last block whose logs are in the ledger; the snapshot is of it."""
@@ -34,25 +42,31 @@ class Observer:
     def observe(self) -> Snapshot:
         """The state at the latest block. ChainUnavailable if the chain does not answer or keeps changing."""
         for _ in range(_ATTEMPTS):
+            doubt, generation = self._client.chain.compare_nodes(), self._client.chain.generation
             head = self._client.chain.block()
-            if self._snapshot is not None and self._read == head:
+            if self._snapshot is not None and self._read == head and self._snapshot.doubt == doubt:
                 return self._snapshot
             if self._read is not None and not self._continues(self._read, head):
-                self._ledger, self._read, self._snapshot = Ledger(), None, None
+                self._ledger, self._read, self._snapshot, self._entered = Ledger(), None, None, {}
                 self.turns += 1
             logs = self._new_logs(head)
             account = self._look_at_account(head, changed=bool(logs))
             # INVARIANT: [inv 12] what was read belongs to the block it is decided on.
-            if self._client.chain.block(head.number).hash != head.hash:
+            same = self._client.chain.block(head.number).hash == head.hash
+            if not same or self._client.chain.generation != generation:
                 continue
             # Only now does anything change here: whatever failed above is simply tried again.
-            for event in filter(None, map(self._client.decode, logs)):
-                self._apply(event)
-            self._read, self._snapshot = head, self._taken(head, account)
+            for log in logs:
+                event = self._client.decode(log)
+                if event is not None:
+                    self._apply(event, log["blockNumber"])
+            self._read, self._snapshot = head, self._taken(head, account, doubt)
             return self._snapshot
         raise ChainUnavailable("the chain was reorganised while it was read, several times in a row")
 
-    def _apply(self, event: Event) -> None:
+    def _apply(self, event: Event, block: int) -> None:
+        if event.name in _ENTERING:
+            self._entered[event.arguments[_ENTERING[event.name]]] = block
         try:
             self._ledger.apply(event)
         except UnknownSubject as error:  # what a skipped log brought into the world
@@ -81,8 +95,10 @@ class Observer:
         credits = self._client.view("creditsOf", self._account, block=head.number)
         return AccountView(self._account, free, locked, leaving, credits, balance)
 
-    def _taken(self, head: Block, account: AccountView) -> Snapshot:
+    def _taken(self, head: Block, account: AccountView, doubt: str | None) -> Snapshot:
         ledger = self._ledger
+        deep = head.number - self._confirmations
+        self._entered = {id: block for id, block in self._entered.items() if block > deep}
         return Snapshot(
             head.number,
             head.timestamp,
@@ -93,4 +109,6 @@ class Observer:
             dict(ledger.requests),
             dict(ledger.claims),
             dict(ledger.disputes),
+            frozenset(self._entered),
+            doubt,
         )

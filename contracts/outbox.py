@@ -7,15 +7,15 @@ replaced by the same one with higher fees, the lowest nonce first, up to what th
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-
-from eth_account.signers.local import LocalAccount
+from typing import Protocol
 
 from contracts.chain import Chain, Receipt
 from contracts.errors import NodeRefused
 from contracts.fees import TIP, gas_limit, highest_price
+from contracts.signers import Signer
 
 PATIENCE = 120.0
 """Seconds to wait for transactions to be mined."""
@@ -25,6 +25,8 @@ STUCK = 4
 """Times its patience after which an earlier process's transaction is taken to be stuck."""
 LOOK = 2.0
 """Seconds between looks at whether a transaction is stuck."""
+TOO_LOW = "underpriced", "less than block base fee"
+"""What nodes say of a transaction that offers too little."""
 KEPT = 256
 """Nonces back that are remembered: a reorganisation may send them on their way again."""
 
@@ -53,19 +55,54 @@ class Sent:
         return self.value + gas_limit(self.gas, self.data) * self.price
 
 
+@dataclass(frozen=True)
+class OnTheirWay:
+    """An account's unmined transactions, for those who watch an agent."""
+
+    count: int = 0
+    replaced: int = 0
+    """Those that were sent again for a higher fee."""
+    cost: int = 0
+    """Wei that they may cost."""
+
+
+class Kept(Protocol):
+    """Where transactions on their way are kept for the next process."""
+
+    def transactions(self) -> list[Sent]: ...
+
+    def keep_transactions(self, sent: Iterable[Sent]) -> None: ...
+
+
 class Outbox:
     """The way out for one account; `to` is the contract, `cap` the most wei it offers per gas."""
 
-    def __init__(self, chain: Chain, account: LocalAccount, to: str, cap: int, patience: float = PATIENCE) -> None:
+    def __init__(self, chain: Chain, account: Signer, to: str, cap: int, patience: float = PATIENCE) -> None:
         self._chain = chain
         self._account = account
         self._to = to
         self._cap = cap
         self._patience = patience
         self._sent: dict[int, Sent] = {}
+        self._kept: Kept | None = None
+        self._written: list[tuple[int, tuple[bytes, ...]]] | None = None
         self._mined = self._next = self._first = self._base_fee = 0
         self._strange: tuple[int, float] | None = None
         """The lowest unmined nonce, if an earlier process has used it, and since when it is."""
+
+    def keep_in(self, kept: Kept) -> None:
+        """Go on with what an earlier process had on its way, and keep what is for the next one."""
+        self._kept = kept
+        self._sent |= {sent.nonce: sent for sent in kept.transactions()}
+
+    def _keep(self) -> None:
+        if self._kept is None:
+            return
+        unmined = [self._sent[nonce] for nonce in self._unmined()]
+        written = [(sent.nonce, tuple(sent.hashes)) for sent in unmined]
+        if written != self._written:
+            self._written = written
+            self._kept.keep_transactions(unmined)
 
     @property
     def price(self) -> int:
@@ -81,6 +118,7 @@ class Outbox:
             # What an earlier process wanted is decided anew from the chain, so nothing is lost with it.
             self._next = self._mined
         self._first = self._next
+        self._keep()
         return pending - self._mined > (1 if self._next < pending else 0)
 
     def _look(self) -> int:
@@ -107,9 +145,20 @@ class Outbox:
         return sorted(nonce for nonce in self._sent if nonce >= self._mined)
 
     @property
+    def pending(self) -> int:
+        """Transactions on their way, as was last seen."""
+        return sum(self._sent[nonce].receipt is None for nonce in self._unmined())
+
+    @property
     def reserved(self) -> int:
         """Wei that what is on its way may cost."""
         return sum(self._sent[nonce].cost for nonce in self._unmined())
+
+    def on_their_way(self) -> OnTheirWay:
+        """What was unmined at the last look; safe from any thread."""
+        unmined = [sent for nonce, sent in list(self._sent.items()) if nonce >= self._mined]
+        replaced = sum(len(sent.hashes) > 1 for sent in unmined)
+        return OnTheirWay(len(unmined), replaced, sum(sent.cost for sent in unmined))
 
     def under_way(self, data: bytes, value: int) -> Sent | None:
         """The same transaction, if it was sent before `open` and is not mined."""
@@ -122,10 +171,11 @@ class Outbox:
         self._offer(sent)
         self._sent[sent.nonce] = sent
         self._next += 1
+        self._keep()
         return sent
 
     def _offer(self, sent: Sent) -> None:
-        """Hand a transaction to the node, for more if its pool holds another one of this nonce."""
+        """Hand a transaction to the node, for more if it asks for more, up to the cap."""
         while True:
             try:
                 offered = self._chain.send(
@@ -140,9 +190,10 @@ class Outbox:
                     tip=sent.tip,
                 )
             except NodeRefused as refused:
-                if "underpriced" not in str(refused) or raised(sent.price) > self._cap:
+                if not any(said in str(refused) for said in TOO_LOW) or raised(sent.price) > self._cap:
                     raise
-                sent.price, sent.tip = raised(sent.price), raised(sent.tip)
+                self._base_fee = self._chain.block().base_fee  # it may have risen since it was looked at
+                sent.price, sent.tip = max(raised(sent.price), self.price), raised(sent.tip)
                 continue
             if offered not in sent.hashes:
                 sent.hashes.append(offered)
@@ -159,7 +210,7 @@ class Outbox:
             sent.price, sent.tip = offer.price, offer.tip
 
     def wait(self, all_sent: Sequence[Sent]) -> None:
-        """Wait until each has its receipt, or patience ends; what is stuck meanwhile is replaced."""
+        """Wait until each has its receipt, or is gone, or patience ends; what is stuck meanwhile is replaced."""
         end, looked, interval = time.monotonic() + self._patience, time.monotonic(), 0.02
         while not all(self._arrived(sent) for sent in all_sent):
             now = time.monotonic()
@@ -169,6 +220,8 @@ class Outbox:
                 looked = now
                 self._base_fee = self._chain.block().base_fee
                 self._look()
+                if not any(sent.receipt is None and self._sent.get(sent.nonce) is sent for sent in all_sent):
+                    return  # a reorganisation or a full pool has dropped them: whoever wants them decides anew
             time.sleep(interval)
             interval = min(2 * interval, LOOK)
 

@@ -56,7 +56,7 @@ _TEXTS = {
     "ClaimHasFallen": "the claim has fallen already",
     "ClaimHasNotFallen": "there is nothing to settle before the claim falls",
     "ClaimIsFinal": "the claim is final",
-    "ClockTooShort": "clock is at least 15 * moveTime + layerTime",
+    "ClockTooShort": "clock is at least 12 * moveTime + layerTime",
     "DisputeIsResolved": "the dispute is over",
     "DisputesUnresolved": "{0} disputes of the claim are not over; expire or finish them first",
     "Error": "that is the reason it gave",

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from time import monotonic
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -90,6 +92,7 @@ class Shelf:
         self.folder = folder
         self._loaded: dict[bytes, Model] = {}
         self._corrupt: dict[bytes, _State] = {}
+        self._loading = Lock()
 
     def path(self, model: bytes) -> Path:
         return self.folder / model.hex()
@@ -125,17 +128,27 @@ class Shelf:
             CorruptModel: it is missing or wrong.
             CannotRun: this machine cannot hold it.
         """
-        if model not in self._loaded:
-            state = _state(self.path(model))
-            if state is None:
-                raise CorruptModel(f"model {model.hex()} is not in {self.folder}; fetch its folder from its publisher")
-            try:
-                with running(model):
-                    self._loaded[model] = model_folder.load(self.path(model))
-            except CorruptModel:
-                self._corrupt[model] = state
-                raise
-        return self._loaded[model]
+        with self._loading:  # one after the other: a model is in memory once, whoever asks
+            if model not in self._loaded:
+                state = _state(self.path(model))
+                if state is None:
+                    raise CorruptModel(
+                        f"model {model.hex()} is not in {self.folder}; fetch its folder from its publisher"
+                    )
+                try:
+                    with running(model):
+                        self._loaded[model] = model_folder.load(self.path(model))
+                except CorruptModel:
+                    self._corrupt[model] = state
+                    raise
+            return self._loaded[model]
+
+    def program(self, model: bytes) -> Program | None:
+        """The program of a model that is here and right; None otherwise."""
+        try:
+            return self.get(model).program if self.holds(model) else None
+        except (CorruptModel, CannotRun):
+            return None
 
 
 def input_arrays(program: Program, inputs: Sequence[bytes]) -> list[Array]:
@@ -149,6 +162,18 @@ def input_arrays(program: Program, inputs: Sequence[bytes]) -> list[Array]:
         np.frombuffer(data, NUMPY_DTYPES[spec.dtype]).reshape(spec.shape)
         for data, spec in zip(inputs, program.inputs, strict=True)
     ]
+
+
+@runtime_checkable
+class BatchRun(Protocol):
+    """A `Run` that takes several queries in one pass."""
+
+    def batch(self, model: Model, queries: Sequence[Sequence[Array]]) -> list[Execution]: ...
+
+
+def run_all(run: Run, model: Model, queries: Sequence[Sequence[Array]]) -> list[Execution]:
+    """Executions of a model on several inputs, together if `run` can do that."""
+    return run.batch(model, queries) if isinstance(run, BatchRun) else [run(model, inputs) for inputs in queries]
 
 
 class TorchRun:
@@ -169,11 +194,18 @@ class TorchRun:
         if backend is not None:
             select(backend)  # an unknown or inexact one is refused now, not at the first request
         self._ready: dict[bytes, Runtime] = {}
+        self._turns: dict[bytes, Lock] = {}
 
     def __call__(self, model: Model, inputs: Sequence[Array]) -> Execution:
+        return self.batch(model, [inputs])[0]
+
+    def batch(self, model: Model, queries: Sequence[Sequence[Array]]) -> list[Execution]:
+        """Several queries in one pass; each has the result and the trace that it has alone."""
         id = bytes(model.id)
-        if id not in self._ready:
-            # Which backends are exact is found out when one is needed: an agent starts at once.
-            backend = self._select().second if self._second else self._backend
-            self._ready[id] = self._make(model.program, model.weights, backend=backend)
-        return self._ready[id].run(inputs)
+        # A runtime's memory serves one run at a time; other models run meanwhile.
+        with self._turns.setdefault(id, Lock()):
+            if id not in self._ready:
+                # Which backends are exact is found out when one is needed: an agent starts at once.
+                backend = self._select().second if self._second else self._backend
+                self._ready[id] = self._make(model.program, model.weights, backend=backend)
+            return list(self._ready[id].run_batch(queries))

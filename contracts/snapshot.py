@@ -8,7 +8,7 @@ from enum import Enum
 
 from contracts.deployment import Parameters
 from prover.game.openings import Opened
-from prover.game.position import Position, Side
+from prover.game.position import Party, Position, Side
 
 
 class RequestStatus(Enum):
@@ -41,6 +41,8 @@ class Reason(Enum):
     TIMEOUT = 4
     OTHER = 5
     """Another dispute on the claim was won first."""
+    OPENING = 6
+    """What the executor opened was wrong."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class ClaimView:
     outputs: tuple[bytes, ...]
     window_end: int
     status: ClaimStatus = ClaimStatus.PENDING
+    nodes: tuple[bytes, ...] = ()
+    """Nodes of the trace, which fold to its root."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,11 @@ class DisputeView:
     history: tuple[Opened, ...] = ()
     status: DisputeStatus = DisputeStatus.ACTIVE
     reason: Reason | None = None
+
+    @property
+    def party(self) -> Party:
+        """How the contract names it."""
+        return Party(self.claim, self.challenger)
 
     @property
     def side(self) -> Side:
@@ -135,6 +144,14 @@ class Snapshot:
     requests: Mapping[bytes, RequestView] = field(default_factory=dict)
     claims: Mapping[bytes, ClaimView] = field(default_factory=dict)
     disputes: Mapping[bytes, DisputeView] = field(default_factory=dict)
+    shallow: frozenset[bytes] = frozenset()
+    """Requests and claims that are not in enough blocks yet to risk money on."""
+    doubt: str | None = None
+    """What the nodes disagree about, if they do."""
+
+    def may_risk(self, id: bytes) -> bool:
+        """Whether money may be put on a request or claim: it is deep enough, and the nodes agree."""
+        return self.doubt is None and id not in self.shallow
 
     def running_disputes(self) -> list[DisputeView]:
         """Disputes that nobody has won or lost yet, on claims that stand."""

@@ -13,7 +13,8 @@ from contracts import calls
 from contracts.chain import Chain
 from contracts.client import Client
 from contracts.deployment import Deployment, deploy
-from contracts.devnet_files import PORT, DevnetFiles
+from contracts.devnet_files import HOST, PORT, DevnetFiles
+from contracts.keys import OWNER_ONLY
 from contracts.messages.embedded import EmbeddedBroker
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
 from deploy.rpc_server import RpcServer
@@ -29,10 +30,10 @@ SAMPLES = 20
 class Devnet:
     """A chain in this process behind a port, with the contracts deployed."""
 
-    def __init__(self, files: DevnetFiles, port: int = PORT) -> None:
+    def __init__(self, files: DevnetFiles, port: int = PORT, host: str = HOST) -> None:
         self.files = files
         self._chain = DevnetChain()
-        self.server = RpcServer(self._chain.handle, port)
+        self.server = RpcServer(self._chain.handle, port, host)
         local = Chain(LocalProvider(self._chain), self.server.url)
         deployer = Account.from_key(DEVNET_KEYS[0])
         self.deployment: Deployment = deploy(local, deployer)
@@ -40,6 +41,7 @@ class Devnet:
         files.directory.mkdir(parents=True, exist_ok=True)
         keys = dict(zip(ROLES, DEVNET_KEYS, strict=False))
         files.keys.write_text(json.dumps(keys, indent=2) + "\n")
+        files.keys.chmod(OWNER_ONLY)
         self.deployment.save(files.deployment)
 
     def serve(self, broker: EmbeddedBroker | None = None) -> None:

@@ -20,7 +20,7 @@ from contracts.devnet_files import DIRECTORY, URL, DevnetFiles
 from contracts.keys import load_account
 from contracts.shelf import Shelf
 from deploy import lies
-from executor.decide import Policy
+from executor.policy import Policy
 from executor.service import ExecutorService
 from prover import model_folder
 
@@ -56,7 +56,7 @@ def _agent(lie: str, client: Client, shelf: Shelf, smaller: Path | None, stake: 
 
 def start() -> None:
     """Entry point."""
-    app = new_app(None)
+    app = new_app(None, "dishonest")
     app.command()(main)
     run_command("dishonest", app)
 

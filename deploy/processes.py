@@ -38,6 +38,11 @@ class Agent:
             tail = self.log.read_text(errors="replace").splitlines()[-5:]
             raise RefuteError(f"{self.name} ended with status {status}; see {self.log}: " + " | ".join(tail))
 
+    def resident_mib(self) -> float:
+        """What it holds in memory (Linux)."""
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
     def stop(self) -> None:
         """Ask it to end, and make it end if it does not."""
         if self._process.poll() is None:
@@ -47,6 +52,11 @@ class Agent:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+    def kill(self) -> None:
+        """End it in the middle of whatever it does."""
+        self._process.kill()
+        self._process.wait()
 
 
 class Agents:
@@ -66,6 +76,10 @@ class Agents:
 
     def stop(self, agent: Agent) -> None:
         agent.stop()
+        self._running.remove(agent)
+
+    def kill(self, agent: Agent) -> None:
+        agent.kill()
         self._running.remove(agent)
 
     def require_running(self) -> None:

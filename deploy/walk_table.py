@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from rich.table import Table
 
-from contracts.abi import Event
 from contracts.client import Client
-from contracts.ledger import first_position, position_after
+from contracts.service.walk import read_stages
 from contracts.snapshot import Reason
 from prover.game.position import Phase, Position
 from prover.operators import row_of
@@ -65,36 +64,21 @@ def read_walk(
 ) -> WalkTable:
     """The walk of a dispute from the chain's events and receipts; `names` says who an address is."""
     table = WalkTable()
-    position: Position | None = None
-    counted: set[bytes] = set()
-    logs = reader.chain.logs(reader.deployment.refute, first_block, reader.chain.block().number)
-    for log in logs:
-        event = reader.decode(log)
-        if event is None or event.arguments.get("dispute") != dispute:
-            continue
-        transaction = bytes(log["transactionHash"])
-        # A proof of the output may open the dispute and end it in one transaction, which is paid for once.
-        gas = 0 if transaction in counted else reader.chain.wait(transaction).gas
-        counted.add(transaction)
-        if event.name == "Challenged":
-            position = first_position(event.arguments)
-            who = names.get(event.arguments["challenger"], event.arguments["challenger"])
-            table.rows.append(Row("claim", who, "challenges, locks its bond", gas))
-        elif event.name == "Moved" and position is not None:
-            after = position_after(position, event.arguments)
-            mover = names.get(event.arguments["mover"], event.arguments["mover"])
-            phase = position.phase
-            table.rows.append(Row(phase.level, mover, _described(phase, event, after, program), gas))
-            position = after
-        elif event.name == "Resolved":
-            table.challenger_won = event.arguments["challengerWon"]
-            table.reason = Reason(event.arguments["reason"])
-            table.rows.append(_ending(table, position, program, gas))
+    for stage in read_stages(reader, dispute, first_block):
+        who = names.get(stage.mover, stage.mover)
+        if stage.event == "Challenged":
+            table.rows.append(Row("claim", who, "challenges, locks its bond", stage.gas))
+        elif stage.event == "Moved" and stage.before is not None and stage.after is not None:
+            phase = stage.before.phase
+            what = _described(phase, len(stage.opened), stage.after, program)
+            table.rows.append(Row(phase.level, who, what, stage.gas))
+        elif stage.reason is not None:
+            table.challenger_won, table.reason = stage.challenger_won, stage.reason
+            table.rows.append(_ending(table, stage.before, program, stage.gas))
     return table
 
 
-def _described(phase: Phase, event: Event, after: Position, program: Program) -> str:
-    opened = len(event.arguments["opened"])
+def _described(phase: Phase, opened: int, after: Position, program: Program) -> str:
     match phase:
         case Phase.TRACE_OPEN | Phase.TENSOR_OPEN:
             return f"opens {opened // 32} nodes"
@@ -127,6 +111,7 @@ def _ending(table: WalkTable, position: Position | None, program: Program, gas: 
     endings = {
         Reason.OUTPUT: ("output", "the posted output is not the committed checkpoint"),
         Reason.PROGRAM: ("layer", "a record of the model breaks a rule"),
+        Reason.OPENING: ("opening", "what was opened is not what was committed"),
         Reason.TIMEOUT: ("clock", "the side to move ran out of time"),
     }
     level, what = endings.get(table.reason, ("claim", "another dispute won first"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from contracts.calls import NOBODY
 from prover.game.moves import Move
 from prover.game.position import Position
 
@@ -31,9 +32,9 @@ class Measure:
 
 @dataclass(frozen=True)
 class Run:
-    """Compute the execution of a request."""
+    """Compute the executions of requests for one model, in one pass."""
 
-    request: bytes
+    requests: tuple[bytes, ...]
     urgent: bool = field(default=False, compare=False)
     """A dispute waits for it."""
 
@@ -52,11 +53,24 @@ class Leave:
 
 
 @dataclass(frozen=True)
+class Short:
+    """Requests are left to others, since their defence to the end is not certain."""
+
+    resource: str
+    """balance or disk."""
+    lacking: int = field(compare=False)
+    """Wei or bytes."""
+
+
+@dataclass(frozen=True)
 class PostClaim:
     request: bytes
+    head: bytes
     interface: bytes
-    trace_root: bytes
+    nodes: tuple[bytes, ...]
     outputs: tuple[bytes, ...]
+    delegate: str = NOBODY
+    """Who else may defend the claim."""
 
 
 @dataclass(frozen=True)
@@ -101,4 +115,7 @@ class Collect:
 
 
 Computation = Load | Measure | Run
-Action = Computation | Deposit | Accept | Leave | PostClaim | Answer | Stuck | Finalise | Expire | Lapse | Collect
+Spoken = Leave | Short | Stuck
+"""What is only said."""
+Sent = Deposit | Accept | PostClaim | Answer | Finalise | Expire | Lapse | Collect
+Action = Computation | Spoken | Sent

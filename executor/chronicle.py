@@ -8,8 +8,9 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from contracts.agent import hexed
+from contracts.amounts import format_amount
 from contracts.snapshot import ClaimStatus, DisputeStatus, Snapshot
-from executor.actions import Leave, Stuck
+from executor.actions import Leave, Short, Spoken
 
 _DISPUTE_EVENTS = {
     DisputeStatus.ACTIVE: "dispute_opened",
@@ -17,6 +18,10 @@ _DISPUTE_EVENTS = {
     DisputeStatus.LOST: "dispute_won",
     DisputeStatus.SETTLED: "dispute_settled",
 }
+
+
+REPEAT = 3600
+"""Seconds of chain time before it is said again that something is short."""
 
 
 class Chronicle:
@@ -27,6 +32,7 @@ class Chronicle:
         self._log = log
         self._seen: dict[bytes, object] = {}
         self._said: set[object] = set()
+        self._short: dict[Short, int] = {}
         self._last: Snapshot | None = None
         self.ended = 0
 
@@ -47,8 +53,19 @@ class Chronicle:
                 self.ended += 1
         return True
 
-    def say(self, action: Leave | Stuck) -> None:
-        """Log what cannot be done: once for each request that is left, and for each dispute and reason."""
+    def say(self, action: Spoken, now: int) -> None:
+        """Log what cannot be done: once for each request that is left, and for each dispute and reason.
+
+        What is short is said once an hour.
+        """
+        if isinstance(action, Short):
+            if now >= self._short.get(action, 0):
+                self._short[action] = now + REPEAT
+                if action.resource == "disk":
+                    self._log.error("disk_short", lacking=f"{action.lacking:,} bytes")
+                else:
+                    self._log.error("defence_not_funded", lacking=format_amount(action.lacking))
+            return
         key = action.request if isinstance(action, Leave) else (action.dispute, action.reason)
         if key in self._said:
             return

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from contracts.calls import NOBODY
+from contracts.fees import highest_price
+from contracts.service import disk
 from contracts.shelf import CannotRun
 from contracts.snapshot import ClaimStatus, ClaimView, DisputeView, RequestStatus, RequestView, Snapshot
 from executor.actions import (
@@ -22,8 +24,10 @@ from executor.actions import (
     Measure,
     PostClaim,
     Run,
+    Short,
     Stuck,
 )
+from executor.policy import Policy
 from prover import encoding
 from prover.game.position import Side
 from prover.game.simulator import Opens
@@ -32,23 +36,15 @@ from prover.trace import Execution, tensor_bytes
 AT_WORK = (RequestStatus.ACCEPTED, RequestStatus.CLAIMED)
 """A request's executor has something at stake in it."""
 
-MOST_MOVES = 15
+MOST_MOVES = 12
 """Most moves of one side in the longest dispute (protocol, section 5)."""
 
 EXPIRE_PAGE = 50
 """Disputes in one transaction."""
 
 
-@dataclass(frozen=True)
-class Policy:
-    """What the operator wants."""
-
-    stake: int
-    """Wei to have at stake in all; lost stake is not replaced."""
-    least_fee: int = 0
-    least_answer_period: int = 30
-    margin: float = 2.0
-    """Times its measured time that a run is given when it is decided whether an answer can be in time."""
+DEFENCE_GAS = 6_000_000
+"""Gas of a claim and of its longest defence (protocol, section 5), to have the money for before one is owed."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +67,10 @@ class Held:
     """Models that this machine cannot run, or whose answers cannot be posted."""
     resting: frozenset[bytes] = frozenset()
     """Requests and models whose computation failed a moment ago."""
+    running: frozenset[bytes] = frozenset()
+    """Requests that are being computed."""
+    disk: int = disk.LEAST
+    """Free bytes where the executor keeps its files."""
 
 
 def decide(snapshot: Snapshot, held: Held, me: str, now: int, policy: Policy) -> list[Action]:
@@ -83,7 +83,7 @@ def due(snapshot: Snapshot, held: Held, me: str, now: int, policy: Policy) -> It
     mine = {c.id: c for c in snapshot.claims.values() if c.executor == me and c.status is ClaimStatus.PENDING}
     disputes = [d for d in snapshot.running_disputes() if d.claim in mine]
     yield from _defend(mine, disputes, snapshot, held, now)
-    yield from _post_claims(snapshot, held, me, now)
+    yield from _post_claims(snapshot, held, me, now, policy)
     yield from _close(mine, disputes, now)
     yield from _manage_stake(snapshot, held, me, policy)
     yield from _lapse(snapshot, held, me, now)
@@ -114,22 +114,39 @@ def _compute(request: RequestView, held: Held, *, urgent: bool) -> Iterator[Acti
     """What is missing for an execution of a request."""
     if request.model in held.models:
         if request.id not in held.resting:
-            yield Run(request.id, urgent)
+            yield Run((request.id,), urgent)
     elif request.model in held.folders and request.model not in held.resting:
         yield Load(request.model, urgent)
 
 
-def _post_claims(snapshot: Snapshot, held: Held, me: str, now: int) -> Iterator[Action]:
-    for request in snapshot.requests.values():
-        if request.status is not RequestStatus.ACCEPTED or request.executor != me or now >= request.deadline:
+def _post_claims(snapshot: Snapshot, held: Held, me: str, now: int, policy: Policy) -> Iterator[Action]:
+    owed = [r for r in snapshot.requests.values() if r.status is RequestStatus.ACCEPTED and r.executor == me]
+    missing: dict[bytes, list[bytes]] = {}
+    for request in sorted(owed, key=lambda r: r.deadline):
+        if now >= request.deadline:
             continue
         execution = held.executions.get(request.id)
-        if execution is None:
-            yield from _compute(request, held, urgent=False)
-        else:
+        if execution is not None:
             outputs = tuple(tensor_bytes(output) for output in execution.outputs)
-            interface = encoding.encode_interface(execution.program)
-            yield PostClaim(request.id, interface, bytes(execution.trace.root), outputs)
+            head, interface = encoding.encode_head(execution.program), encoding.encode_interface(execution.program)
+            yield PostClaim(request.id, head, interface, execution.trace.nodes, outputs, policy.delegate)
+        elif request.model not in held.models:
+            yield from _compute(request, held, urgent=False)
+        elif request.id not in held.resting:
+            missing.setdefault(request.model, []).append(request.id)
+    for waiting in missing.values():
+        yield from _batch(waiting, held, policy)
+
+
+def _batch(waiting: list[bytes], held: Held, policy: Policy) -> Iterator[Action]:
+    """The next requests for a model, in one pass; while one runs, those of the next gather.
+
+    A power of two of them: a runtime is made ready once for each size.
+    """
+    if not held.running.isdisjoint(waiting):
+        return
+    size = min(len(waiting), policy.batch)
+    yield Run(tuple(waiting[: 1 << (size.bit_length() - 1)]))
 
 
 def _close(mine: Mapping[bytes, ClaimView], disputes: list[DisputeView], now: int) -> Iterator[Action]:
@@ -146,7 +163,8 @@ def _manage_stake(snapshot: Snapshot, held: Held, me: str, policy: Policy) -> It
     lacking = policy.stake - snapshot.account.stake
     at_work = any(r.executor == me for r in snapshot.requests.values() if r.status in AT_WORK)
     # A deposit that cannot be paid ends the agent with a word to its operator, but not while it has work to defend.
-    if lacking > 0 and not held.staked and (lacking <= snapshot.account.balance or not at_work):
+    may = snapshot.doubt is None and (lacking <= snapshot.account.balance or not at_work)
+    if lacking > 0 and not held.staked and may:
         yield Deposit(lacking)
     if snapshot.account.credits > 0:
         yield Collect(snapshot.account.credits)
@@ -164,11 +182,13 @@ def _lapse(snapshot: Snapshot, held: Held, me: str, now: int) -> Iterator[Action
 def _take_requests(snapshot: Snapshot, held: Held, me: str, policy: Policy) -> Iterator[Action]:
     free = snapshot.account.free
     queue = _queue(snapshot, held, me)
+    at_work = sum(r.executor == me and r.status in AT_WORK for r in snapshot.requests.values())
+    short = _short(at_work, snapshot, held)
     fallen = {c.request for c in snapshot.claims.values() if c.executor == me and c.status is ClaimStatus.FALLEN}
     for request in snapshot.requests.values():
         if request.status is not RequestStatus.OPEN or not _acceptable(request, me, policy) or request.id in fallen:
             continue
-        if request.model in held.refused:
+        if request.model in held.refused or not snapshot.may_risk(request.id):
             continue
         if request.model not in held.models:
             if request.model in held.folders:
@@ -184,8 +204,16 @@ def _take_requests(snapshot: Snapshot, held: Held, me: str, policy: Policy) -> I
         if reason is not None:
             yield Leave(request.id, reason)
             continue
+        if len(queue) >= policy.max_queue:
+            yield Leave(request.id, f"{len(queue)} answers are owed already, as many as --max-queue allows")
+            continue
+        if short is not None:
+            yield short
+            return
         free -= stake
         queue.append(request.model)
+        at_work += 1
+        short = _short(at_work, snapshot, held)
         yield Accept(request.id)
 
 
@@ -199,6 +227,15 @@ def _queue(snapshot: Snapshot, held: Held, me: str) -> list[bytes]:
         and request.id not in held.executions
         and (request.status is RequestStatus.ACCEPTED or request.id in disputed)
     ]
+
+
+def _short(at_work: int, snapshot: Snapshot, held: Held) -> Short | None:
+    """What one more claim could not be defended for to the end; None if there is enough."""
+    if held.disk < disk.LEAST:
+        return Short("disk", disk.LEAST - held.disk)
+    needed = (at_work + 1) * DEFENCE_GAS * highest_price(snapshot.base_fee)
+    lacking = needed - snapshot.account.balance
+    return Short("balance", lacking) if lacking > 0 else None
 
 
 def _too_late(request: RequestView, queue: list[bytes], snapshot: Snapshot, held: Held, policy: Policy) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -18,12 +20,15 @@ from contracts.messages.bus import Bus, NoBus
 from contracts.messages.reporter import Reporter
 from contracts.observer import Observer
 from contracts.sender import Sender
+from contracts.service.disk import free_bytes
+from contracts.service.feed import Feed, Report
+from contracts.service.funds import Funds
 from contracts.shelf import Run, Shelf
 from contracts.snapshot import Snapshot
 from executor import actions, decide
 from executor.actions import Action
 from executor.chronicle import Chronicle
-from executor.decide import Policy
+from executor.policy import Policy
 from executor.workshop import Defend, Workshop
 from prover.game.players import Defender
 
@@ -40,6 +45,9 @@ class ExecutorService:
         interval: seconds between looks at the chain when nothing happens.
         exit_after: finish after this many of its claims have become final or fallen; None: never.
         inline: run models in the round itself, not in the background.
+        data: where it keeps its own files: the room there is looked at before a request is accepted.
+        confirmations: blocks that a request must be in before it is accepted.
+        feed: is given a report after each round.
         bus: where it says what it does, and hears what others do; by default nowhere.
     """
 
@@ -54,6 +62,9 @@ class ExecutorService:
         interval: float = 0.5,
         exit_after: int | None = None,
         inline: bool = False,
+        data: Path | None = None,
+        confirmations: int = 0,
+        feed: Feed | None = None,
         bus: Bus | None = None,
         log: FilteringBoundLogger | None = None,
     ) -> None:
@@ -69,12 +80,15 @@ class ExecutorService:
         self._me = client.address
         self._policy = policy
         self._exit_after = exit_after
-        self._observer = Observer(client, self._me)
+        self._observer = Observer(client, self._me, confirmations)
+        self._funds = Funds(decide.DEFENCE_GAS, self.log)
         self._sender: Sender[Action] = Sender(client, self.log)
+        self._data = data
         self._bus = bus or NoBus()
         self._reporter = Reporter(self._bus, self._me, "executor", shelf)
         self._workshop = Workshop(shelf, run, defend, self.log, inline, self._bus)
         self._chronicle = Chronicle(self._me, self.log)
+        self._feed = feed
         self._staked = False
         self._turns = 0
 
@@ -92,12 +106,22 @@ class ExecutorService:
         if self._chronicle.note(snapshot):
             self._workshop.keep(snapshot, self._me)
             self._reporter.note(snapshot)
+            mine = (d for d in snapshot.running_disputes() if snapshot.claims[d.claim].executor == self._me)
+            self._funds.note(snapshot, sum(1 for _ in mine))
         self._note_turns(snapshot)
         held = self._workshop.held(snapshot, self._staked)
+        if self._data is not None:
+            held = replace(held, disk=free_bytes(self._data))
         started: list[bool] = []
         due = decide.due(snapshot, held, self._me, snapshot.timestamp, self._policy)
         sent = self._sender.send(self._wanted(due, snapshot, started), snapshot.timestamp)
         done = [self._note_done(action, outcome, snapshot) for action, outcome in sent]
+        if self._feed is not None:
+            shop = self._workshop
+            pending = self._client.pending
+            self._feed.publish(
+                Report("executor", snapshot, seconds=dict(held.seconds), computing=shop.jobs.waiting, pending=pending)
+            )
         return busy or any(started) or any(done)
 
     def _note_turns(self, snapshot: Snapshot) -> None:
@@ -112,27 +136,27 @@ class ExecutorService:
         for action in due:
             if isinstance(action, actions.Computation):
                 started.append(self._workshop.start(action, snapshot))
-            elif isinstance(action, actions.Leave | actions.Stuck):
-                self._chronicle.say(action)
+            elif isinstance(action, actions.Spoken):
+                self._chronicle.say(action, snapshot.timestamp)
             else:
-                yield action, self._call(action)
+                yield action, self._call(action, snapshot)
 
     # Acting
 
-    def _call(self, action: Action) -> Call:
+    def _call(self, action: Action, snapshot: Snapshot) -> Call:
         match action:
             case actions.Deposit(amount):
                 return calls.deposit(amount)
             case actions.Accept(request):
                 return calls.accept(request)
-            case actions.PostClaim(request, interface, trace_root, outputs):
-                return calls.claim(request, interface, trace_root, outputs)
+            case actions.PostClaim(request, head, interface, nodes, outputs, delegate):
+                return calls.claim(request, head, interface, nodes, outputs, delegate)
             case actions.Answer(dispute, position, move):
                 return calls.answer(dispute, position, move)
             case actions.Finalise(claim):
                 return calls.finalise(claim)
             case actions.Expire(disputes):
-                return calls.expire(disputes)
+                return calls.expire([snapshot.disputes[dispute].party for dispute in disputes])
             case actions.Lapse(request):
                 return calls.lapse(request)
             case actions.Collect():

@@ -7,7 +7,7 @@ model is not accepted for any more.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from contracts.agent import Jobs, hexed
 from contracts.fees import unpostable
 from contracts.messages.bus import Bus
-from contracts.shelf import CannotRun, Run, Shelf, Sturdy, input_arrays, running
+from contracts.shelf import CannotRun, Run, Shelf, Sturdy, input_arrays, run_all, running
 from contracts.snapshot import RequestView, Snapshot
 from executor import actions, decide
 from executor.actions import Computation
@@ -52,6 +52,10 @@ class _Failed:
     corrupt: bool = False
 
 
+_Results = Mapping[bytes, _Ran | _Failed]
+"""What became of each request of a run, or of a model."""
+
+
 class SturdyDefender:
     """A defender that may find this machine short of something in the middle of a dispute."""
 
@@ -70,7 +74,8 @@ class Workshop:
     def __init__(
         self, shelf: Shelf, run: Run, defend: Defend, log: FilteringBoundLogger, inline: bool, bus: Bus
     ) -> None:
-        self.jobs: Jobs[Computation, _Ran | _Failed] = Jobs(inline=inline)
+        self.jobs: Jobs[Computation, _Results] = Jobs(inline=inline)
+        self._running: dict[bytes, actions.Run] = {}
         self._shelf = shelf
         self._run = run
         self._defend = defend
@@ -89,40 +94,57 @@ class Workshop:
         folders = frozenset(id for id in {r.model for r in snapshot.requests.values()} if self._shelf.holds(id))
         resting = frozenset(key for key, until in self._rests.items() if snapshot.timestamp < until)
         models, refused = frozenset(self._models), frozenset(self._refused)
-        return Held(folders, models, self._executions, self._defenders, staked, dict(self._seconds), refused, resting)
+        return Held(
+            folders,
+            models,
+            self._executions,
+            self._defenders,
+            staked,
+            dict(self._seconds),
+            refused,
+            resting,
+            frozenset(self._running),
+        )
 
     def start(self, action: Computation, snapshot: Snapshot) -> bool:
         """Begin a computation; whether it was not under way."""
         match action:
             case actions.Load(model):
-                return self.jobs.start(action, lambda: self._load(model), urgent=action.urgent)
+                return self.jobs.start(action, lambda: {model: self._load(model)}, urgent=action.urgent)
             case actions.Measure(model):
-                return self.jobs.start(action, lambda: self._measure(model))
-            case actions.Run(request):
-                return self.jobs.start(action, lambda: self._execute(request, snapshot), urgent=action.urgent)
+                return self.jobs.start(action, lambda: {model: self._measure(model)})
+            case actions.Run(requests):
+                # What runs already is not run again, but may become urgent by this.
+                known = next((self._running[r] for r in requests if r in self._running), action)
+                self._running.update((r, known) for r in known.requests)
+                return self.jobs.start(known, lambda: self._execute(requests, snapshot), urgent=action.urgent)
 
     def collect(self, snapshot: Snapshot) -> bool:
         """Take over what was finished; whether there was any."""
         finished = self.jobs.collect()
-        for action, result in finished:
-            key = action.request if isinstance(action, actions.Run) else action.model
-            model = self._model_of(action, snapshot)
-            if isinstance(result, _Failed):
-                self._failed(key, model, result, snapshot.timestamp)
-                continue
-            self._failures.pop(key, None)
-            if isinstance(action, actions.Load):
-                self._models.add(action.model)
-                continue
-            if model is not None:
-                self._seconds[model] = result.seconds
-                self._refused.discard(model)
-            if isinstance(action, actions.Run) and result.execution is not None:
-                self._executions[action.request] = result.execution
-                self._bus.offer(result.execution.trace)
-                defender = self._defend(result.execution)
-                self._defenders[action.request] = SturdyDefender(defender, model or bytes(32))
+        for action, results in finished:
+            for key, result in results.items():
+                self._running.pop(key, None)
+                self._take(action, key, result, snapshot)
         return bool(finished)
+
+    def _take(self, action: Computation, key: bytes, result: _Ran | _Failed, snapshot: Snapshot) -> None:
+        model = self._model_of(action, key, snapshot)
+        if isinstance(result, _Failed):
+            self._failed(key, model, result, snapshot.timestamp)
+            return
+        self._failures.pop(key, None)
+        if isinstance(action, actions.Load):
+            self._models.add(action.model)
+            return
+        if model is not None:
+            if isinstance(action, actions.Measure) or len(action.requests) == 1:
+                self._seconds[model] = result.seconds  # of a batch each has a part that it would not take alone
+            self._refused.discard(model)
+        if isinstance(action, actions.Run) and result.execution is not None:
+            self._executions[key] = result.execution
+            self._bus.offer(result.execution.trace)
+            self._defenders[key] = SturdyDefender(self._defend(result.execution), model or bytes(32))
 
     def keep(self, snapshot: Snapshot, me: str) -> None:
         """Let go of executions that nobody needs any more."""
@@ -130,10 +152,10 @@ class Workshop:
             self._bus.withdraw(self._executions[request].trace)
             del self._executions[request], self._defenders[request]
 
-    def _model_of(self, action: Computation, snapshot: Snapshot) -> bytes | None:
+    def _model_of(self, action: Computation, key: bytes, snapshot: Snapshot) -> bytes | None:
         if not isinstance(action, actions.Run):
             return action.model
-        view = snapshot.requests.get(action.request)
+        view = snapshot.requests.get(key)
         return view.model if view is not None else None
 
     def _failed(self, key: bytes, model: bytes | None, failed: _Failed, now: int) -> None:
@@ -161,42 +183,51 @@ class Workshop:
     def _measure(self, model: bytes) -> _Ran | _Failed:
         held = self._shelf.get(model)
         zeros = [np.zeros(spec.shape, NUMPY_DTYPES[spec.dtype]) for spec in held.program.inputs]
-        result = self._timed(held, zeros)
+        (result,) = self._timed(held, [zeros])
         if isinstance(result, _Ran):
             self._log.info("model_measured", model=hexed(model), seconds=round(result.seconds, 3))
             return _Ran(result.seconds)
         return result
 
-    def _execute(self, request: bytes, snapshot: Snapshot) -> _Ran | _Failed:
-        view = snapshot.requests[request]
-        model = self._shelf.get(view.model)
-        try:
-            inputs = input_arrays(model.program, view.inputs)
-        except InvalidInput as error:  # the contract has checked their lengths: the node's log is not what it was
-            return _Failed(str(error))
-        result = self._timed(model, inputs)
-        if isinstance(result, _Failed) or result.execution is None:
-            return result
-        root = result.execution.trace.root
-        seconds = round(result.seconds, 3)
-        self._log.info(
-            "model_run", request=hexed(request), model=hexed(view.model), trace_root=hexed(root), seconds=seconds
-        )
+    def _execute(self, requests: Sequence[bytes], snapshot: Snapshot) -> _Results:
+        """The runs of requests for one model, in one pass; one by one if the machine is too small for that."""
+        results: dict[bytes, _Ran | _Failed] = {}
+        inputs: dict[bytes, list[Array]] = {}
+        model = self._shelf.get(snapshot.requests[requests[0]].model)
+        for request in requests:
+            try:
+                inputs[request] = input_arrays(model.program, snapshot.requests[request].inputs)
+            except InvalidInput as error:  # the contract has checked their lengths: the node's log is not what it was
+                results[request] = _Failed(str(error))
+        ran = self._timed(model, list(inputs.values())) if inputs else []
+        if len(ran) > 1 and any(isinstance(result, _Failed) for result in ran):
+            ran = [self._timed(model, [given])[0] for given in inputs.values()]
+        for request, result in zip(inputs, ran, strict=True):
+            results[request] = result
+            if isinstance(result, _Ran) and result.execution is not None:
+                self._note_run(request, result.execution, result.seconds, len(ran), snapshot)
+        return results
+
+    def _note_run(self, request: bytes, execution: Execution, seconds: float, batch: int, snapshot: Snapshot) -> None:
+        view, root = snapshot.requests[request], execution.trace.root
+        log = self._log.bind(request=hexed(request), model=hexed(view.model), batch=batch)
+        log.info("model_run", trace_root=hexed(root), seconds=round(seconds, 3))
         claim = snapshot.claims[view.claim] if view.claim is not None else None
         if claim is not None and claim.trace_root != root:
             self._log.error("own_claim_not_reproduced", claim=hexed(claim.id), claimed_root=hexed(claim.trace_root))
-        return result
 
-    def _timed(self, model: Model, inputs: list[Array]) -> _Ran | _Failed:
-        """A run with its time, trace and outputs included: both are computed when first asked for."""
+    def _timed(self, model: Model, queries: Sequence[Sequence[Array]]) -> list[_Ran | _Failed]:
+        """Runs with their share of the time, traces and outputs included: both are computed when first asked for."""
         begun = time.monotonic()
         try:
             with running(bytes(model.id)):
-                execution = self._run(model, inputs)
-                _ = execution.trace.root, execution.outputs
+                executions = run_all(self._run, model, queries)
+                for execution in executions:
+                    _ = execution.trace.root, execution.outputs
         except CannotRun as error:
-            return _Failed(str(error))
-        return _Ran(time.monotonic() - begun, execution)
+            return [_Failed(str(error))] * len(queries)
+        share = (time.monotonic() - begun) / len(queries)
+        return [_Ran(share, execution) for execution in executions]
 
 
 def _is_mine(request: RequestView | None, me: str) -> bool:

@@ -9,7 +9,10 @@ from sha3 import keccak_256
 Hash = bytes
 Node = Callable[[Hash, Hash], Hash]
 
-FRONTIER_DEPTH = 4
+MAX_DEPTH = 6
+"""Most splits below a node that one opening shows."""
+CLAIM_DEPTH = 3
+"""Splits below the trace root that a claim shows."""
 
 
 def keccak(*parts: bytes) -> Hash:
@@ -73,8 +76,23 @@ def climb(start: Hash, count: int, index: int, siblings: Sequence[Hash], combine
     return start
 
 
-def frontier(count: int, depth: int = FRONTIER_DEPTH) -> list[tuple[int, int]]:
-    """(first leaf, number of leaves) of the subtrees reached after at most `depth` splits, left to right."""
+def frontier_depth(count: int) -> int:
+    """Splits below a node over `count` leaves that one opening shows.
+
+    As few openings as MAX_DEPTH allows lead to a leaf, and they are as equal as possible.
+    """
+    levels = (count - 1).bit_length()
+    openings = -(-levels // MAX_DEPTH)
+    return -(-levels // openings) if levels else 0
+
+
+def frontier(count: int, depth: int | None = None) -> list[tuple[int, int]]:
+    """(first leaf, number of leaves) of the subtrees reached after at most `depth` splits, left to right.
+
+    `depth` is that of one opening unless it is given.
+    """
+    if depth is None:
+        depth = frontier_depth(count)
     if count == 1 or depth == 0:
         return [(0, count)]
     p = split(count)
@@ -95,7 +113,7 @@ def fold_frontier(count: int, hashes: Sequence[Hash], combine: Node = node, top:
         if size == 1 or depth == 0:
             return next(rest)
         p = split(size)
-        join = top if top is not None and depth == FRONTIER_DEPTH else combine
+        join = top if top is not None and size == count else combine
         return join(walk(p, depth - 1), walk(size - p, depth - 1))
 
-    return walk(count, FRONTIER_DEPTH)
+    return walk(count, frontier_depth(count))

@@ -127,7 +127,9 @@ class AccuracyReport:
             f"dearest step: {self.dearest.operator} in {self.dearest.layer}, at most {self.dearest.gas:,} gas and "
             f"{self.dearest.bytes:,} bytes"
         )
-        table = Table("layer", "operators", "bytes committed", "error to float", "clamped at most")
+        table = Table()
+        for heading in ("layer", "operators", "bytes committed", "error to float", "clamped at most"):
+            table.add_column(heading, no_wrap=heading == "layer")
         for layer in self.by_layer:
             worst = max(layer.clamped, key=layer.clamped.__getitem__, default=None)
             clamp = f"{layer.clamped[worst]:.3%} ({worst})" if worst and layer.clamped[worst] else "none"

@@ -60,6 +60,12 @@ class Trace:
     def root(self) -> TraceRoot:
         return TraceRoot(merkle.fold(self.leaves))
 
+    @property
+    def nodes(self) -> tuple[bytes, ...]:
+        """The nodes that a claim shows; they fold to the root."""
+        spans = merkle.frontier(len(self.leaves), merkle.CLAIM_DEPTH)
+        return tuple(merkle.fold(self.leaves[first : first + size]) for first, size in spans)
+
 
 class Execution(Protocol):
     """One run of a program as its owner knows it: enough to claim its result and to play every move."""

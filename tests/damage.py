@@ -28,6 +28,8 @@ def damaged(move: Move, rng: random.Random, tries: int) -> list[Move]:
     for _ in range(tries):
         name = rng.choice([f.name for f in fields(move)])
         value = _change(getattr(move, name), rng)
+        if name == "root":
+            value = value[:32].ljust(32, b"\0")
         if value != getattr(move, name):
             mutants.append(replace(move, **{name: value}))  # type: ignore[type-var]
     return mutants

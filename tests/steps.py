@@ -13,9 +13,10 @@ from prover import encoding, merkle, posted
 from prover.errors import IllegalMove
 from prover.game import rules
 from prover.game.moves import Move, Step
-from prover.game.openings import compute
+from prover.game.openings import compute, opened_by_step
 from prover.game.players import Player
-from prover.game.position import Phase, Position
+from prover.game.position import Ground, Phase, Position
+from prover.game.refutations import Refuted
 from prover.interpreter import Interpretation
 from prover.program import Operator
 from prover.trace import tensor_bytes
@@ -48,7 +49,7 @@ class Steps:
         program = execution.program
         inputs = posted.commitment([tensor_bytes(a) for a in execution.inputs])
         layers_root = encoding.layers_root(program)
-        self._first = Position.initial(len(program.layers), layers_root, execution.trace.root, inputs)
+        self._first = Position.initial(Ground(len(program.layers), layers_root, execution.trace.root, inputs))
 
     def operator(self, place: Place) -> Operator:
         return self.execution.program.operator(place.layer, place.operator)
@@ -60,7 +61,8 @@ class Steps:
         position = self._position(place, operator, record)
         source = self._player.operands(position)
         computed = compute(operator, place.element, place.start, place.count, source.read)
-        return replace(position, value=computed.value, index=computed.index), Step(record, source.openings())
+        openings = source.openings()[: opened_by_step(operator, position)]
+        return replace(position, value=computed.value, index=computed.index), Step(record, openings)
 
     def _position(self, place: Place, operator: Operator, record: bytes) -> Position:
         return replace(
@@ -68,7 +70,7 @@ class Steps:
             start=place.start,
             count=place.count,
             operator=place.operator,
-            record=merkle.leaf(record),
+            records=merkle.leaf(record),
             length=operator.numel * operator.dtype.size,
             element=place.element,
         )
@@ -82,7 +84,6 @@ class Steps:
                 phase=Phase.STEP,
                 node=bytes(32),
                 layer=number,
-                operators_root=encoding.operators_root(layer),
                 operators=len(layer.operators),
                 tensors_root=merkle.root(self._player.roots(number)),
             )
@@ -113,4 +114,4 @@ def by_the_rules(position: Position, move: Move) -> Position | str:
         after = rules.apply(position, move)
     except IllegalMove as error:
         return error.rule
-    return REFUTED if isinstance(after, rules.Refuted) else after
+    return REFUTED if isinstance(after, Refuted) else after

@@ -53,8 +53,9 @@ def encodings() -> dict[str, Any]:
             "inputs": [tensor_bytes(a).hex() for a in inputs],
             "outputs": [tensor_bytes(a).hex() for a in run.outputs],
             "trace_root": run.trace.root.hex(),
-            "inputs_commitment": position.inputs.hex(),
-            "position": position.encode().hex(),
+            "inputs_commitment": position.ground.inputs.hex(),
+            "ground_hash": position.ground.digest.hex(),
+            "position": b"".join(position.words()).hex(),
             "position_hash": position.digest.hex(),
         }
     return result

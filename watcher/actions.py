@@ -20,7 +20,17 @@ class Check:
 
     claim: bytes
     urgent: bool = field(default=False, compare=False)
-    """A dispute of ours waits for it."""
+    """A dispute that we play in waits for it."""
+    defend: bool = field(default=False, compare=False)
+    """The run is kept to defend the claim with."""
+
+
+@dataclass(frozen=True)
+class PassOver:
+    """A claim that the operator does not want to have verified."""
+
+    claim: bytes
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,15 @@ class Postpone:
 @dataclass(frozen=True)
 class Reply:
     """A move in a dispute."""
+
+    dispute: bytes
+    position: Position
+    move: Move
+
+
+@dataclass(frozen=True)
+class Defend:
+    """A move for an executor that named this account as its delegate and is late."""
 
     dispute: bytes
     position: Position
@@ -93,4 +112,7 @@ class Collect:
     amount: int
 
 
-Action = Deposit | Check | Challenge | ProveOutput | Postpone | Reply | Doubt | Stuck | Expire | Settle | Collect
+Spoken = PassOver | Postpone | Doubt | Stuck
+"""What is only said."""
+Sent = Deposit | Challenge | ProveOutput | Reply | Defend | Expire | Settle | Collect
+Action = Check | Spoken | Sent

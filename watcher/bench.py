@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from structlog.typing import FilteringBoundLogger
 
 from contracts.agent import Jobs, hexed
+from contracts.service.store import Store
 from contracts.shelf import CannotRun, Shelf, Sturdy
-from contracts.snapshot import ClaimStatus, Snapshot
+from contracts.snapshot import ClaimStatus, DisputeStatus, DisputeView, Snapshot
 from prover import encoding
 from prover.errors import CorruptModel
 from prover.game.moves import Move
 from prover.game.openings import Opened
-from prover.game.players import Challenger
-from prover.game.position import Position
-from prover.game.simulator import Picks
+from prover.game.players import Challenger, Defender, own_value
+from prover.game.position import Phase, Position
+from prover.game.simulator import Opens, Picks
 from prover.trace import Execution
 from watcher.actions import Check
 from watcher.decide import Held
-from watcher.verdict import Judge, Refuted, Unknown, Verdict
+from watcher.verdict import Agrees, Judge, Refuted, Unknown, Verdict
 
 Challenge = Callable[[Execution], Picks]
 """Makes the challenger of an execution. Adversaries are honest watchers with another one of these."""
@@ -49,6 +50,18 @@ class SturdyChallenger:
         return self._sturdy.ask(lambda: self._challenger.reply(position, history))
 
 
+class SturdyDefender:
+    """The same for a defender."""
+
+    def __init__(self, execution: Execution) -> None:
+        self._defender = Defender(execution)
+        self._sturdy = Sturdy(bytes(encoding.model_id(execution.program)))
+
+    def answer(self, position: Position) -> Move | None:
+        """The opening; CannotRun if it cannot be made now."""
+        return self._sturdy.ask(lambda: self._defender.answer(position))
+
+
 class Bench:
     """The watcher's verdicts; the arguments are those of `WatcherService`."""
 
@@ -59,16 +72,23 @@ class Bench:
         log: FilteringBoundLogger,
         inline: bool,
         challenge: Challenge = Challenger,
+        parallel: int = 1,
+        store: Store | None = None,
     ) -> None:
-        self.jobs: Jobs[bytes, _Judged] = Jobs(inline=inline)
+        self.jobs: Jobs[bytes, _Judged] = Jobs(inline=inline, parallel=parallel)
         self.seconds: dict[bytes, float] = {}
         """What the last judgement took, by model."""
         self._shelf = shelf
         self._judge = judge
         self._challenge = challenge
         self._log = log
-        self._verdicts: dict[bytes, Verdict] = {}
+        self._store = store
+        known = store.agreed() if store is not None else set()
+        self._verdicts: dict[bytes, Verdict] = dict.fromkeys(known, Agrees())
         self._challengers: dict[bytes, Picks] = {}
+        self._defenders: dict[bytes, Opens] = {}
+        self._to_defend: set[bytes] = set()
+        self._values: dict[tuple[object, ...], int] = {}
         self._failures: dict[bytes, int] = {}
         self._rests: dict[bytes, int] = {}
 
@@ -81,10 +101,12 @@ class Bench:
             if (verdict.model_missing and self._shelf.holds(_model_of(claim, snapshot)))
             or (verdict.later and snapshot.timestamp >= self._rests.get(claim, 0))
         )
-        return Held(self._verdicts, self._challengers, retry, staked)
+        return Held(self._verdicts, self._challengers, self._defenders, retry=retry, staked=staked)
 
     def start(self, check: Check, snapshot: Snapshot) -> bool:
         """Begin to judge a claim; whether that was not under way."""
+        if check.defend:
+            self._to_defend.add(check.claim)
         return self.jobs.start(check.claim, lambda: self._judged(check.claim, snapshot), urgent=check.urgent)
 
     def refutation(self, claim: bytes) -> Execution:
@@ -105,6 +127,12 @@ class Bench:
     def _take(self, claim: bytes, judged: _Judged, now: int) -> None:
         verdict, before = judged.verdict, self._verdicts.get(claim)
         log = self._log.bind(claim=hexed(claim), seconds=round(judged.seconds, 3))
+        if isinstance(verdict, Agrees):
+            if claim in self._to_defend and verdict.execution is not None:
+                self._defenders[claim] = SturdyDefender(verdict.execution)
+            verdict = Agrees()  # runs take memory; only those that defend are kept
+            if self._store is not None:
+                self._store.note_agreed(claim)
         self._verdicts[claim] = verdict
         if isinstance(verdict, Refuted):
             model = encoding.model_id(verdict.execution.program)
@@ -116,17 +144,36 @@ class Bench:
                 self._rests[claim] = now + min(REST * 2 ** (times - 1), LONGEST_REST)
             if verdict != before:
                 log.warning("claim_unknown", reason=verdict.reason)
-        else:
+        elif verdict != before:
             log.info("claim_agrees")
+        self._to_defend.discard(claim)
+
+    def verdicts(self) -> dict[bytes, str]:
+        """agrees, refuted or unknown, by claim."""
+        return {claim: type(verdict).__name__.lower() for claim, verdict in self._verdicts.items()}
+
+    def own_value(self, dispute: DisputeView) -> int | None:
+        """What this machine computes where a dispute has a number; None if it has not refuted the claim."""
+        position = dispute.position
+        place = (dispute.claim, position.layer, position.operator, position.element, position.start, position.count)
+        verdict = self._verdicts.get(dispute.claim)
+        if place not in self._values and isinstance(verdict, Refuted):
+            self._values[place] = own_value(verdict.execution, position)
+        return self._values.get(place)
 
     def keep(self, snapshot: Snapshot) -> None:
         """Let go of what nobody needs: a claim that the chain went back behind is judged again should it return."""
+        for dispute in snapshot.disputes.values():
+            if dispute.status is DisputeStatus.WON and dispute.position.phase is Phase.STEP:
+                self.own_value(dispute)  # for whoever looks at it later; its run is let go of below
         pending = {c.id for c in snapshot.claims.values() if c.status is ClaimStatus.PENDING}
-        for kept in (self._challengers, self._failures, self._rests):
+        if self._store is not None:
+            self._store.forget_agreed(
+                c for c, v in self._verdicts.items() if isinstance(v, Agrees) and c not in pending
+            )
+        for kept in (self._verdicts, self._challengers, self._defenders, self._failures, self._rests):
             for claim in [c for c in kept if c not in pending]:
                 del kept[claim]
-        for claim in [c for c, v in self._verdicts.items() if isinstance(v, Refuted) and c not in pending]:
-            del self._verdicts[claim]
 
     def _judged(self, claim: bytes, snapshot: Snapshot) -> _Judged:
         view, begun = snapshot.claims[claim], time.monotonic()

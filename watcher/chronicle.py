@@ -8,8 +8,8 @@ from structlog.typing import FilteringBoundLogger
 
 from contracts.agent import hexed
 from contracts.amounts import format_amount
-from contracts.snapshot import DisputeStatus, Snapshot
-from watcher.actions import Doubt, Postpone, Stuck
+from contracts.snapshot import ClaimStatus, DisputeStatus, Snapshot
+from watcher.actions import Doubt, PassOver, Spoken, Stuck
 
 REPEAT = 3600
 """Seconds of chain time before it is said again that a challenge lacks money."""
@@ -32,6 +32,7 @@ class Chronicle:
         self._last: Snapshot | None = None
         self._said: set[Doubt | Stuck] = set()
         self._postponed: dict[bytes, tuple[tuple[bool, bool], int]] = {}
+        self._passed_over: set[bytes] = set()
         self.over = 0
 
     def note(self, snapshot: Snapshot) -> bool:
@@ -39,6 +40,7 @@ class Chronicle:
         if snapshot is self._last:
             return False
         first, self._last = self._last is None, snapshot
+        self._passed_over &= {c.id for c in snapshot.claims.values() if c.status is ClaimStatus.PENDING}
         for dispute in snapshot.disputes.values():
             if dispute.challenger != self._me or self._seen.get(dispute.id) == dispute.status:
                 continue
@@ -53,8 +55,13 @@ class Chronicle:
             say(_EVENTS[dispute.status], level=dispute.position.phase.level, **details)
         return True
 
-    def say(self, action: Doubt | Stuck | Postpone, now: int) -> None:
-        """Log what cannot be done, once; a lack of money again after an hour, or when it is another lack."""
+    def say(self, action: Spoken, now: int) -> None:
+        """Log what is not done, once; a lack of money again after an hour, or when it is another lack."""
+        if isinstance(action, PassOver):
+            if action.claim not in self._passed_over:
+                self._passed_over.add(action.claim)
+                self._log.info("claim_passed_over", claim=hexed(action.claim), reason=action.reason)
+            return
         if isinstance(action, Doubt | Stuck):
             if action not in self._said:
                 self._said.add(action)

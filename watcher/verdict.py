@@ -7,7 +7,7 @@ its own run and the scalar specification must confirm an element of it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,6 +29,9 @@ class WatcherAtFault(RefuteError):
 @dataclass(frozen=True)
 class Agrees:
     """Trace root and outputs are those of the watcher's own run."""
+
+    execution: Execution | None = field(default=None, compare=False, repr=False)
+    """The run, for whoever defends the claim."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def _judge(claim: ClaimView, request: RequestView, model: Model, run: Run, again
     execution = run(model, inputs)
     posted = _first_difference(execution, claim)
     if execution.trace.root == claim.trace_root and posted is None:
-        return Agrees()
+        return Agrees(execution)
     second = again(model, inputs)
     if second.trace.root != execution.trace.root:
         raise WatcherAtFault(

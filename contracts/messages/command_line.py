@@ -19,6 +19,9 @@ from contracts.messages.bus import Bus, NoBus
 from contracts.messages.envelope import Domain
 from contracts.messages.mqtt import MqttBus
 
+MESSAGES = "Messages"
+"""Panel of `--help`."""
+
 BrokerOption = Annotated[
     str | None,
     typer.Option(
@@ -27,15 +30,17 @@ BrokerOption = Annotated[
         help="message broker: mqtt://host:1883, mqtts://user@host:8883, or none; by default the devnet's, if there is "
         "one beside the deployment file",
         show_default=False,
+        rich_help_panel=MESSAGES,
     ),
 ]
-BrokerPasswordOption = Annotated[
+BrokerPasswordFileOption = Annotated[
     Path | None,
     typer.Option(
         "--broker-password-file",
         envvar="REFUTE_BROKER_PASSWORD_FILE",
         help=f"file whose first line is the broker user's password; or {broker.PASSWORD} holds it",
         show_default=False,
+        rich_help_panel=MESSAGES,
     ),
 ]
 BrokerCaOption = Annotated[
@@ -45,6 +50,7 @@ BrokerCaOption = Annotated[
         envvar="REFUTE_BROKER_CA",
         help="certificates (PEM) to trust for mqtts:// instead of the system's",
         show_default=False,
+        rich_help_panel=MESSAGES,
     ),
 ]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import msgpack
 from eth_account import Account
@@ -21,6 +21,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.exceptions import ValidationError
 
 from contracts.messages.topics import LARGEST, Topics
+from contracts.signers import Signer
 from prover.errors import RefuteError
 from prover.merkle import keccak
 
@@ -61,20 +62,6 @@ class Refused(RefuteError):
         self.detail = detail
 
 
-class Signed(Protocol):
-    @property
-    def signature(self) -> bytes: ...
-
-
-class TypedSigner(Protocol):
-    """What signs for an account: an eth-account, or anything else with these two members."""
-
-    @property
-    def address(self) -> str: ...
-
-    def sign_typed_data(self, *, full_message: dict[str, Any]) -> Signed: ...
-
-
 @dataclass(frozen=True)
 class Envelope:
     sender: str
@@ -95,7 +82,7 @@ class Domain:
     def topics(self) -> Topics:
         return Topics(self.chain, self.contract)
 
-    def seal(self, signer: TypedSigner, topic: str, time: int, body: bytes) -> bytes:
+    def seal(self, signer: Signer, topic: str, time: int, body: bytes) -> bytes:
         """A signed message as it is published."""
         signature = bytes(signer.sign_typed_data(full_message=self.typed_data(topic, time, body)).signature)
         if signature[-1] < PARITIES[0]:  # as some signers give it

@@ -22,12 +22,13 @@ from contracts.messages.broker import Broker
 from contracts.messages.bus import Handler
 from contracts.messages.connection import Connection, connected
 from contracts.messages.contents import Contents
-from contracts.messages.envelope import Domain, Reason, Refused, TypedSigner
+from contracts.messages.envelope import Domain, Reason, Refused
 from contracts.messages.exchange import Exchange
 from contracts.messages.gate import PORTION, Gate
 from contracts.messages.kinds import Announcement, Message
 from contracts.messages.rates import Bucket, Rate
 from contracts.messages.topics import is_retained, shared
+from contracts.signers import Signer
 from prover.errors import RefuteError
 from prover.trace import Trace
 
@@ -64,7 +65,7 @@ class MqttBus:
         self,
         broker: Broker,
         domain: Domain,
-        signer: TypedSigner,
+        signer: Signer,
         log: FilteringBoundLogger,
         *,
         filters: Sequence[str] = (),

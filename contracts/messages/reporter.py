@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
-from contracts.abi import Event
 from contracts.batch import Done
 from contracts.calls import NOBODY
-from contracts.ledger import first_position, position_after
+from contracts.ledger import Arguments, first_position, position_after
 from contracts.messages.bus import Bus
 from contracts.messages.kinds import MOST_MODELS, Announcement, Claimed, Moved
 from contracts.shelf import Shelf
-from contracts.snapshot import ClaimStatus, Snapshot
+from contracts.snapshot import ClaimStatus, ClaimView, DisputeView, Snapshot
 from prover.game.position import Position, Side
 
 
@@ -38,34 +38,53 @@ class Reporter:
         self._bus.announce(Announcement(self._role, tuple(held[-MOST_MODELS:]), self._software))
 
     def done(self, outcome: Done, snapshot: Snapshot) -> None:
-        """Tell what a transaction of this agent has changed."""
+        """Tell what a transaction of this agent has changed, as far as the snapshot knows what it is about."""
+        turns: dict[bytes, _Turn] = {}
         for event in outcome.events:
-            if event.name == "Claimed":
-                request = event.arguments["request"]
-                model = snapshot.requests[request].model
-                self._bus.publish(Claimed(event.arguments["claim"], request, model))
-            elif event.name in ("Challenged", "Moved"):
-                self._tell_move(event, outcome.block, snapshot)
+            a = event.arguments
+            match event.name:
+                case "Claimed" if (request := snapshot.requests.get(a["request"])) is not None:
+                    self._bus.publish(Claimed(a["claim"], a["request"], request.model))
+                case "Challenged":
+                    turns[a["dispute"]] = _Turn(a["claim"], self._me, first_position(a), a["deadline"])
+                case "Moved":
+                    before = turns.get(a["dispute"]) or _turn(snapshot.disputes.get(a["dispute"]))
+                    if before is not None:
+                        turns[a["dispute"]] = before.after(a)
+                case "Resolved":
+                    turns.pop(a["dispute"], None)
+        for dispute, turn in turns.items():
+            if (claim := snapshot.claims.get(turn.claim)) is not None:
+                self._tell(dispute, turn, outcome.block, claim)
 
-    def _tell_move(self, event: Event, block: int, snapshot: Snapshot) -> None:
-        a = event.arguments
-        dispute = snapshot.disputes.get(a["dispute"])
-        if event.name == "Challenged":
-            claim, challenger, position = a["claim"], self._me, first_position(a)
-        elif dispute is not None:
-            claim, challenger, position = dispute.claim, dispute.challenger, position_after(dispute.position, a)
-        else:
-            return  # it was opened by the same transaction, which has won it, too
-        moved = Moved(a["dispute"], claim, position.phase.level, _side(position), a["deadline"], block)
-        view = snapshot.claims[claim]
-        theirs = (challenger,) if position.phase.side is Side.CHALLENGER else (view.executor, view.delegate)
+    def _tell(self, dispute: bytes, turn: _Turn, block: int, claim: ClaimView) -> None:
+        """Tell those who are to move."""
+        phase = turn.position.phase
+        moved = Moved(dispute, turn.claim, phase.level, phase.side.name.lower(), turn.deadline, block)
+        theirs = (turn.challenger,) if phase.side is Side.CHALLENGER else (claim.executor, claim.delegate)
         for party in theirs:
             if party not in (self._me, NOBODY):
                 self._bus.publish(moved, party)
 
 
-def _side(position: Position) -> str:
-    return "challenger" if position.phase.side is Side.CHALLENGER else "executor"
+@dataclass(frozen=True)
+class _Turn:
+    """Whose turn it is in a dispute."""
+
+    claim: bytes
+    challenger: str
+    position: Position
+    deadline: int
+
+    def after(self, a: Arguments) -> _Turn:
+        """After a move, from the arguments of its event."""
+        return replace(self, position=position_after(self.position, a), deadline=a["deadline"])
+
+
+def _turn(dispute: DisputeView | None) -> _Turn | None:
+    if dispute is None:
+        return None
+    return _Turn(dispute.claim, dispute.challenger, dispute.position, dispute.deadline)
 
 
 def _parties(snapshot: Snapshot) -> Iterator[str]:

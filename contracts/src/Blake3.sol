@@ -9,13 +9,11 @@ import {Trees} from "./Trees.sol";
 library Blake3 {
     uint256 private constant CHUNK_START = 1;
     uint256 private constant CHUNK_END = 2;
-    uint256 private constant PARENT = 4;
     uint256 private constant ROOT = 8;
     uint256 private constant BLOCK = 64;
+    /// Lanes of block length and flags of a parent: BLOCK << 64 | PARENT.
+    uint256 private constant JOINT = 0x400000000000000004;
     uint256 private constant U32 = type(uint32).max;
-    uint256 private constant U64 = type(uint64).max;
-    uint256 private constant BYTES = 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
-    uint256 private constant PAIRS = 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff;
 
     /// Chaining value of chunk number `counter`, 0 to 1,024 bytes; `root` when its tensor has no other chunk.
     function chunkValue(bytes calldata chunk, uint256 counter, bool root) internal pure returns (bytes32 value) {
@@ -46,18 +44,20 @@ library Blake3 {
         }
         unchecked {
             // Neighbours pair up level by level and an odd last one moves up alone, as in `Trees`.
-            while (count > 1) {
-                if (index & 1 == 1 || index + 1 < count) {
+            for (; count > 1; count = (count + 1) >> 1) {
+                if (index ^ 1 < count) {
+                    uint256 d;
                     assembly ("memory-safe") {
-                        let onLeft := and(index, 1)
-                        mstore(add(data, shl(5, onLeft)), value)
-                        mstore(add(data, shl(5, iszero(onLeft))), calldataload(next))
+                        let right := shl(5, and(index, 1))
+                        mstore(add(data, right), value)
+                        mstore(add(data, sub(32, right)), calldataload(next))
                         next := add(next, 32)
+                        // the flag ROOT where the two are the last
+                        d := or(JOINT, shl(3, eq(count, 2)))
                     }
-                    value = _join(data, count == 2 ? ROOT : 0);
+                    value = Blake3Compression.join(data, d);
                 }
                 index >>= 1;
-                count = (count + 1) >> 1;
             }
         }
         Blake3Compression.giveBack(data);
@@ -68,7 +68,7 @@ library Blake3 {
     /// when the node is the tensor.
     function foldFrontier(uint256 count, bytes32[] calldata nodes, bool whole) internal pure returns (bytes32 top) {
         uint256 data = Blake3Compression.borrow();
-        (top,) = _fold(data, count, Trees.FRONTIER_DEPTH, nodes, 0, whole ? ROOT : 0);
+        (top,) = _fold(data, count, Trees.frontierDepth(count), nodes, 0, whole ? ROOT : 0);
         Blake3Compression.giveBack(data);
     }
 
@@ -112,7 +112,7 @@ library Blake3 {
             }
             Blake3Compression.absorb(data, data + BLOCK, whole - (BLOCK - length << 64) | flags);
         }
-        return _value();
+        return Blake3Compression.value();
     }
 
     function _parent(uint256 data, bytes32 left, bytes32 right, uint256 root) private pure returns (bytes32) {
@@ -120,29 +120,6 @@ library Blake3 {
             mstore(data, left)
             mstore(add(data, 32), right)
         }
-        return _join(data, root);
-    }
-
-    /// The parent of the two chaining values at `data`.
-    function _join(uint256 data, uint256 root) private pure returns (bytes32) {
-        Blake3Compression.begin();
-        unchecked {
-            Blake3Compression.absorb(data, data + BLOCK, BLOCK << 64 | PARENT | root);
-        }
-        return _value();
-    }
-
-    /// The chaining value: eight words out of their lanes, little-endian, first word first.
-    function _value() private pure returns (bytes32) {
-        (uint256 low, uint256 high) = Blake3Compression.state();
-        uint256 x = _dense(low) << 128 | _dense(high);
-        x = (x & BYTES) << 8 | (x >> 8 & BYTES);
-        return bytes32((x & PAIRS) << 16 | (x >> 16 & PAIRS));
-    }
-
-    /// Four u32 out of 64-bit lanes, close together.
-    function _dense(uint256 lanes) private pure returns (uint256) {
-        uint256 pairs = (lanes | lanes >> 32) & (U64 << 128 | U64);
-        return (pairs | pairs >> 64) & type(uint128).max;
+        return Blake3Compression.join(data, JOINT | root);
     }
 }

@@ -35,6 +35,8 @@ library Blake3Compression {
 
     uint256 private constant EVEN_BYTES = 0x00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff;
     uint256 private constant EVEN_PAIRS = 0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff;
+    uint256 private constant EVEN_LANES = 0x0000000000000000ffffffffffffffff0000000000000000ffffffffffffffff;
+    uint256 private constant LOW_HALF = 0xffffffffffffffffffffffffffffffff;
     uint256 private constant WORDS_0_7 = 0xffffffff << 224 | 0xffffffff;
     uint256 private constant WORD_1 = 0xffffffff << 192;
     uint256 private constant WORD_2 = 0xffffffff << 160;
@@ -69,12 +71,26 @@ library Blake3Compression {
         }
     }
 
-    /// Lanes of the chaining value's words 0..3 and 4..7.
-    function state() internal pure returns (uint256 low, uint256 high) {
+    /// The chaining value: eight words out of their lanes, little-endian, first word first.
+    function value() internal pure returns (bytes32 x) {
         assembly {
-            low := mload(0x80)
-            high := mload(0xa0)
+            let low := mload(0x80)
+            let high := mload(0xa0)
+            low := and(or(low, shr(32, low)), EVEN_LANES)
+            high := and(or(high, shr(32, high)), EVEN_LANES)
+            x := or(shl(128, or(low, shr(64, low))), and(or(high, shr(64, high)), LOW_HALF))
+            x := or(shl(8, and(x, EVEN_BYTES)), and(shr(8, x), EVEN_BYTES))
+            x := or(shl(16, and(x, EVEN_PAIRS)), and(shr(16, x), EVEN_PAIRS))
         }
+    }
+
+    /// The parent of the two chaining values at `data`; `d` as in `absorb`.
+    function join(uint256 data, uint256 d) internal pure returns (bytes32) {
+        begin();
+        unchecked {
+            absorb(data, data + 64, d);
+        }
+        return value();
     }
 
     /// Compresses the blocks of 64 bytes of memory from `data` to `end` into the chaining value.

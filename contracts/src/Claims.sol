@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Head} from "./Heads.sol";
 import {Interface} from "./Interfaces.sol";
 import {Posted} from "./Posted.sol";
 import {Request, RequestStatus, Requests} from "./Requests.sol";
+import {Trees} from "./Trees.sol";
 
 enum ClaimStatus {
     None,
@@ -47,11 +49,12 @@ abstract contract Claims is Requests {
         return (_requests[id].status, _requests[id].outputs);
     }
 
-    /// The acceptor's answer.
+    /// The acceptor's answer. `nodes`: the frontier of its trace, CLAIM_DEPTH splits down, which gives the trace root.
     function claim(
         bytes32 id,
+        bytes calldata head,
         bytes calldata interface_,
-        bytes32 traceRoot,
+        bytes32[] calldata nodes,
         bytes[] calldata outputs,
         address delegate
     ) external returns (bytes32 claimId) {
@@ -59,20 +62,44 @@ abstract contract Claims is Requests {
         if (r.status != RequestStatus.Accepted) revert RequestNotAccepted();
         if (msg.sender != r.executor) revert NotTheAcceptor();
         if (_now() >= r.due) revert AnswerTooLate(r.due);
-        _requireLengths(_outputLengths(_interface(r.model, interface_)), outputs);
-        bytes32 commitment = Posted.commitment(outputs);
-        claimId = keccak256(
-            abi.encode(
-                "refute.claim.v1", block.chainid, address(this), id, msg.sender, traceRoot, commitment, _nonce++
-            )
-        );
         uint40 windowEnd = uint40(_now() + WINDOW);
         (r.status, r.due) = (RequestStatus.Claimed, windowEnd);
-        (r.traceRoot, r.outputs) = (traceRoot, commitment);
+        bytes32 traceRoot = _answered(r, head, interface_, nodes, outputs);
+        claimId = _claimId(id, traceRoot, r.outputs);
         Claim storage c = _claims[claimId];
         c.request = id;
         if (delegate != address(0)) c.delegate = delegate;
-        emit Claimed(claimId, id, msg.sender, delegate, traceRoot, outputs, windowEnd);
+        emit Claimed(claimId, id, msg.sender, delegate, traceRoot, nodes, outputs, windowEnd);
+    }
+
+    /// Holds what is claimed at the request: the trace root and the commitment to the outputs, whose lengths must be
+    /// those of the interface.
+    function _answered(
+        Request storage r,
+        bytes calldata head,
+        bytes calldata interface_,
+        bytes32[] calldata nodes,
+        bytes[] calldata outputs
+    ) private returns (bytes32 traceRoot) {
+        Head memory h = _head(r.model, head);
+        _requireLengths(_outputLengths(_interface(h, interface_)), outputs);
+        traceRoot = _traceRoot(h.layers, nodes);
+        (r.traceRoot, r.outputs) = (traceRoot, Posted.commitment(outputs));
+    }
+
+    /// INVARIANT: [inv 12] the id names chain, contract, party, contents and a nonce.
+    function _claimId(bytes32 id, bytes32 traceRoot, bytes32 outputs) private returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                "refute.claim.v1", block.chainid, address(this), id, msg.sender, traceRoot, outputs, _nonce++
+            )
+        );
+    }
+
+    /// The trace root of a program of `layers` from the nodes that a claim shows.
+    function _traceRoot(uint256 layers, bytes32[] calldata nodes) internal pure returns (bytes32 root) {
+        if (nodes.length != Trees.frontierSize(layers, Trees.CLAIM_DEPTH)) revert WrongNodes();
+        (root,) = Trees.foldFrontier(layers, Trees.CLAIM_DEPTH, nodes, 0, Trees.node);
     }
 
     /// The window is over and no dispute is unresolved: the executor is paid.

@@ -3,8 +3,9 @@ pragma solidity ^0.8.30;
 
 import {Claim, Claims, Docket} from "./Claims.sol";
 import {Head} from "./Heads.sol";
-import {Phase, Position, Positions} from "./Positions.sol";
+import {Ground, Phase, Position, Positions} from "./Positions.sol";
 import {Request} from "./Requests.sol";
+import {Trees} from "./Trees.sol";
 
 enum DisputeStatus {
     None,
@@ -14,14 +15,15 @@ enum DisputeStatus {
     Settled
 }
 
-/// Why a dispute was resolved. Other: another dispute on the claim was won first.
+/// Why a dispute was resolved. Other: another dispute on the claim was won first. Opening: one that was made was wrong.
 enum Reason {
     None,
     Step,
     Output,
     Program,
     Timeout,
-    Other
+    Other,
+    Opening
 }
 
 /// What every move of a dispute writes, in one slot. `deadline` is that of the side to move, which follows from
@@ -34,16 +36,22 @@ struct Standing {
     uint96 tariff;
 }
 
-/// `position` is the hash of the struct.
+/// `position` is the hash of the position's words. Whose dispute it is, and about which claim, is in its id.
 struct Dispute {
     Standing standing;
     bytes32 position;
+}
+
+/// A dispute by its claim and challenger.
+struct Party {
     bytes32 claim;
     address challenger;
 }
 
 /// Disputes: how they begin, their clocks, and how they end (protocol, sections 7 to 9). The moves: `Moves.sol`.
 abstract contract Disputes is Claims {
+    using Positions for Position;
+
     uint256 internal constant CHALLENGE_UNITS = 160_000;
 
     mapping(bytes32 => Dispute) internal _disputes;
@@ -64,14 +72,34 @@ abstract contract Disputes is Claims {
         _challenge(id, claimId, head);
     }
 
-    function _challenge(bytes32 id, bytes32 claimId, bytes calldata head) internal {
+    /// A challenge that opens the trace and picks from it at once: the nodes are in the claim's log.
+    function challengeAt(bytes32 claimId, bytes calldata head, bytes32[] calldata nodes, uint256 child)
+        external
+        returns (bytes32 id)
+    {
+        id = disputeId(claimId, msg.sender);
+        if (_disputes[id].standing.status != DisputeStatus.None) revert AlreadyChallenged(id);
+        Position memory position = _challenge(id, claimId, head);
+        if (_traceRoot(position.count, nodes) != position.node) revert WrongNodes();
+        position.pick(nodes, Trees.CLAIM_DEPTH, child);
+        position.enterTrace();
+        bytes32[8] memory words = Positions.pack(position);
+        Dispute storage d = _disputes[id];
+        d.position = Positions.hash(words);
+        d.standing.phase = position.phase;
+        // words 2 and 4 have changed: the place and the node
+        bytes memory changes = abi.encodePacked(uint8(1 << 2 | 1 << 4), words[2], words[4]);
+        emit Moved(id, msg.sender, d.standing.deadline, changes, abi.encodePacked(nodes));
+    }
+
+    function _challenge(bytes32 id, bytes32 claimId, bytes calldata head) internal returns (Position memory position) {
         (Claim storage c, Request storage r) = _pending(claimId);
         // INVARIANT: [inv 3] every dispute begins in the window and lasts at most both clocks.
         if (_now() >= r.due) revert WindowIsOver(r.due);
         Head memory h = _head(r.model, head);
         _lock(msg.sender, CHALLENGER_BOND);
-        (bytes32 traceRoot, bytes32 inputs) = (r.traceRoot, r.inputs);
-        Position memory position = Positions.initial(uint32(h.layers), h.layersRoot, traceRoot, inputs);
+        Ground memory ground = Ground(msg.sender, uint32(h.layers), h.layersRoot, r.traceRoot, r.inputs);
+        position = Positions.initial(claimId, ground);
         Standing memory standing;
         standing.status = DisputeStatus.Active;
         standing.phase = position.phase;
@@ -83,34 +111,43 @@ abstract contract Disputes is Claims {
         c.docket = docket;
         Dispute storage d = _disputes[id];
         d.standing = standing;
-        d.position = Positions.hash(position);
-        d.claim = claimId;
-        d.challenger = msg.sender;
+        d.position = Positions.hash(Positions.pack(position));
         emit Challenged(
-            id, claimId, msg.sender, position.layers, h.layersRoot, traceRoot, inputs, standing.deadline
+            id,
+            claimId,
+            msg.sender,
+            ground.layers,
+            ground.layersRoot,
+            ground.traceRoot,
+            ground.inputs,
+            standing.deadline
         );
     }
 
     /// Records which of the given disputes are over because the side to move ran out of time. Those that are not
     /// are passed over, so that one of them cannot hold up the others.
-    function expire(bytes32[] calldata ids) external {
+    function expire(Party[] calldata parties) external {
         uint256 expired;
-        for (uint256 i = 0; i < ids.length; ++i) {
-            Dispute storage d = _disputes[ids[i]];
-            Claim storage c = _claims[d.claim];
+        for (uint256 i = 0; i < parties.length; ++i) {
+            (bytes32 claimId, address challenger) = (parties[i].claim, parties[i].challenger);
+            bytes32 id = disputeId(claimId, challenger);
+            Dispute storage d = _disputes[id];
+            Claim storage c = _claims[claimId];
             Standing memory standing = d.standing;
             // INVARIANT: [inv 6] a move counts before the deadline, expiry from the deadline on.
             if (standing.status != DisputeStatus.Active || c.docket.fallen || _now() < standing.deadline) continue;
             ++expired;
-            if (Phase.isChallengers(standing.phase)) _lose(ids[i], d, c);
-            else _win(ids[i], d, c, Reason.Timeout);
+            if (Phase.isChallengers(standing.phase)) _lose(id, claimId, challenger);
+            else _win(id, claimId, challenger, Reason.Timeout);
         }
         if (expired == 0) revert NothingExpired();
     }
 
     /// Pays a dispute that was standing when another made the claim fall.
-    function settle(bytes32 id) external {
-        (Dispute storage d, Claim storage c) = _active(id);
+    function settle(bytes32 claimId, address challenger) external {
+        bytes32 id = disputeId(claimId, challenger);
+        Dispute storage d = _active(id);
+        Claim storage c = _claims[claimId];
         Docket memory docket = c.docket;
         if (!docket.fallen) revert ClaimHasNotFallen();
         Standing memory standing = d.standing;
@@ -118,12 +155,12 @@ abstract contract Disputes is Claims {
         // INVARIANT: [inv 6] a challenger whose clock ran out before the fall had lost, poked or not.
         if (Phase.isChallengers(standing.phase) && standing.deadline <= docket.fallenAt) {
             d.standing.status = DisputeStatus.Lost;
-            _slash(d.challenger, CHALLENGER_BOND, CHALLENGER_BOND);
-            emit Resolved(id, d.claim, false, uint8(Reason.Timeout));
+            _slash(challenger, CHALLENGER_BOND, CHALLENGER_BOND);
+            emit Resolved(id, claimId, false, uint8(Reason.Timeout));
         } else {
             d.standing.status = DisputeStatus.Settled;
-            _unlock(d.challenger, CHALLENGER_BOND);
-            emit Resolved(id, d.claim, true, uint8(Reason.Other));
+            _unlock(challenger, CHALLENGER_BOND);
+            emit Resolved(id, claimId, true, uint8(Reason.Other));
             owed = _share(standing.tariff, docket.tariffs, c.pot);
         }
         uint256 left = c.left - owed;
@@ -134,16 +171,16 @@ abstract contract Disputes is Claims {
         }
         c.left = uint96(left);
         c.docket.unresolved = docket.unresolved;
-        _pay(id, d.challenger, owed);
+        _pay(id, challenger, owed);
     }
 
     // Endings
 
     /// The claim falls: its stake is slashed, the winner is paid, the request is open again.
-    function _win(bytes32 id, Dispute storage d, Claim storage c, Reason reason) internal {
+    function _win(bytes32 id, bytes32 claimId, address challenger, Reason reason) internal {
+        Dispute storage d = _disputes[id];
+        Claim storage c = _claims[claimId];
         d.standing.status = DisputeStatus.Won;
-        bytes32 claimId = d.claim;
-        address challenger = d.challenger;
         emit Resolved(id, claimId, true, uint8(reason));
         Docket memory docket = c.docket;
         Request storage r = _requests[c.request];
@@ -167,15 +204,17 @@ abstract contract Disputes is Claims {
         _pay(id, challenger, owed);
     }
 
-    function _lose(bytes32 id, Dispute storage d, Claim storage c) private {
+    function _lose(bytes32 id, bytes32 claimId, address challenger) private {
+        Dispute storage d = _disputes[id];
+        Claim storage c = _claims[claimId];
         d.standing.status = DisputeStatus.Lost;
         Docket memory docket = c.docket;
         --docket.unresolved;
         ++docket.lost;
         docket.tariffs -= d.standing.tariff;
         c.docket = docket;
-        _slash(d.challenger, CHALLENGER_BOND, 0);
-        emit Resolved(id, d.claim, false, uint8(Reason.Timeout));
+        _slash(challenger, CHALLENGER_BOND, 0);
+        emit Resolved(id, claimId, false, uint8(Reason.Timeout));
     }
 
     /// INVARIANT: [inv 10] a standing dispute is paid for its moves, pro rata if the pot is short.
@@ -198,17 +237,15 @@ abstract contract Disputes is Claims {
     }
 
     /// A dispute that is neither won, lost nor settled.
-    function _active(bytes32 id) internal view returns (Dispute storage d, Claim storage c) {
+    function _active(bytes32 id) internal view returns (Dispute storage d) {
         d = _disputes[id];
         DisputeStatus status = d.standing.status;
         if (status == DisputeStatus.None) revert UnknownDispute(id);
         if (status != DisputeStatus.Active) revert DisputeIsResolved();
-        c = _claims[d.claim];
     }
 
-    /// An active dispute before the deadline of the side to move, on a claim that has not fallen.
-    function _running(bytes32 id) internal view returns (Dispute storage d, Claim storage c) {
-        (d, c) = _active(id);
+    /// Reverts unless the side to move has time left, on a claim that has not fallen.
+    function _requireRunning(Dispute storage d, Claim storage c) internal view {
         if (c.docket.fallen) revert ClaimHasFallen();
         if (_now() >= d.standing.deadline) revert MoveAfterDeadline(d.standing.deadline);
     }

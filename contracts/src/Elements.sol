@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {Openings, Table} from "./Openings.sol";
 import {Operators} from "./Operators.sol";
 import "./Records.sol";
+import {Terms} from "./Terms.sol";
 import {Row, Views} from "./Views.sol";
 
 /// What the step computes, from opened operands: one output element, or the partial value of a range of terms.
@@ -51,12 +52,16 @@ library Elements {
     function finish(Table memory table, uint256 number, int256 whole, uint256 index)
         internal
         pure
-        returns (int256 value)
+        returns (int256)
     {
         Operator memory op = table.op;
-        if (op.opcode == DOT) value = _rescale(table, Views.outputCoordinates(op, number), whole);
-        else value = op.variant == REDUCE_ARGMAX ? int256(index) : whole;
-        return Operators.clamp(value, op.lo, op.hi);
+        int256 m;
+        int256 c;
+        if (op.opcode == DOT) {
+            uint256[] memory coords = Views.outputCoordinates(op, number);
+            (m, c) = (table.fetch(2, coords), table.fetch(3, coords));
+        }
+        return Terms.finish(op, whole, index, m, c);
     }
 
     function _pointwise(Table memory table, uint256[] memory coords)

@@ -34,6 +34,7 @@ interface RecordErrors {
 /// Rules that a move can break (sections 7.2 to 7.4). The names are those of the game's rules.
 interface MoveErrors {
     error WrongPhase();
+    error WrongGround();
     error NotWhatWasOpened();
     error WrongNodes();
     error NoSuchChild();
@@ -43,11 +44,13 @@ interface MoveErrors {
     error WrongRecordPath();
     error RecordIsValid();
     error WrongChunkLength();
-    error WrongChunk();
     error WrongRecord();
     error NoSuchElement();
     error WrongValuesLength();
     error ValuesDoNotCombine();
+    error WrongFactor();
+    error NoSuchFactor();
+    error OpeningHolds();
     error NoSuchRange();
     error StepAgrees();
     error WrongOpeningCount();

@@ -35,6 +35,7 @@ interface Events {
         address indexed executor,
         address delegate,
         bytes32 traceRoot,
+        bytes32[] nodes,
         bytes[] outputs,
         uint64 windowEnd
     );
@@ -54,7 +55,7 @@ interface Events {
     );
     /// `changes`: how the position changed, see `Positions.changes`. `opened`: what was put on the table to pick from
     /// (packed nodes, packed roots, the chunk, values), empty for picks; the position's field of that name is its
-    /// keccak, or 0.
+    /// keccak, or 0 (where nothing is opened, and for roots, which are bound by `tensorsRoot`).
     event Moved(bytes32 indexed dispute, address mover, uint64 deadline, bytes changes, bytes opened);
     event Resolved(bytes32 indexed dispute, bytes32 indexed claim, bool challengerWon, uint8 reason);
     event Settled(bytes32 indexed dispute, address indexed challenger, uint256 paid);

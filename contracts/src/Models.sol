@@ -61,6 +61,12 @@ abstract contract Models is Errors, Events {
         (declared,) = Interfaces.decode(interface_);
     }
 
+    /// The interface of the model that has this head.
+    function _interface(Head memory head, bytes calldata interface_) internal pure returns (Interface memory declared) {
+        if (keccak256(interface_) != head.interfaceHash) revert InterfaceNotOfModel();
+        (declared,) = Interfaces.decode(interface_);
+    }
+
     function _interfaceHash(bytes32 model) internal view returns (bytes32) {
         return _models[model].interfaceHash;
     }

@@ -4,17 +4,18 @@ pragma solidity ^0.8.30;
 import {Blake3} from "./Blake3.sol";
 import {MoveErrors} from "./Errors.sol";
 import {Posted} from "./Posted.sol";
-import {Opening, Position} from "./Positions.sol";
+import {Ground, Opening, Position} from "./Positions.sol";
 import "./Records.sol";
 import {Rows} from "./Rows.sol";
 import {Trees} from "./Trees.sol";
 import {Row, Views} from "./Views.sol";
 
-/// What operands are read from: the position that binds them, their operator, and which were opened so far.
+/// What operands are read from: the ground and position that bind them, their operator, and which were opened so far.
 /// Opening number i is that of operand `first` + i; `offset` is where the list of them lies in calldata; `chunks`
 /// holds each opened chunk's number plus 1, `bases` where the first byte of its tensor would lie in calldata, modulo
 /// 2^256.
 struct Table {
+    Ground ground;
     Position position;
     Operator op;
     uint256 offset;
@@ -31,11 +32,14 @@ library Openings {
     uint256 private constant CHUNK = 1024;
 
     /// A table for `op`, whose operands from `first` on are opened by `given`.
-    function lay(Position memory position, Operator memory op, uint256 first, Opening[] calldata given)
-        internal
-        pure
-        returns (Table memory table)
-    {
+    function lay(
+        Ground memory ground,
+        Position memory position,
+        Operator memory op,
+        uint256 first,
+        Opening[] calldata given
+    ) internal pure returns (Table memory table) {
+        table.ground = ground;
         table.position = position;
         table.op = op;
         table.first = first;
@@ -127,7 +131,7 @@ library Openings {
         uint256 chunk = offset / CHUNK;
         if (table.chunks[number] == 0) {
             Opening calldata opening = _given(table, number);
-            if (!_repeats(table, number, opening, chunk)) check(table.position, operand, opening, chunk);
+            if (!_repeats(table, number, opening, chunk)) _check(table, operand, opening, chunk);
             table.chunks[number] = chunk + 1;
             bytes calldata data = opening.chunk;
             uint256 base;
@@ -176,14 +180,11 @@ library Openings {
 
     /// Reverts unless `opening` shows chunk number `chunk` of the tensor that `operand` looks at.
     /// INVARIANT: [inv 4] every operand is bound to the posted input, the program, the trace or the opened layer.
-    function check(Position memory position, Operand memory operand, Opening calldata opening, uint256 chunk)
-        internal
-        pure
-    {
+    function _check(Table memory table, Operand memory operand, Opening calldata opening, uint256 chunk) private pure {
         uint256 length = operand.numel * operand.size;
         checkLength(opening, length, chunk);
         if (operand.source == INPUT) {
-            if (keccak256(opening.posted) != position.inputs) revert MoveErrors.WrongPostedList();
+            if (keccak256(opening.posted) != table.ground.inputs) revert MoveErrors.WrongPostedList();
             checkPosted(opening, operand.index, length, chunk);
             return;
         }
@@ -191,10 +192,11 @@ library Openings {
         if (operand.source == WEIGHT) {
             root = operand.root;
         } else if (operand.source == CHECKPOINT) {
-            bytes32 top = checkpointTop(opening, position.layers, operand.index, operand.slot, operand.slots);
-            if (top != position.traceRoot) revert MoveErrors.WrongTensorPath();
+            bytes32 top = checkpointTop(opening, table.ground.layers, operand.index, operand.slot, operand.slots);
+            if (top != table.ground.traceRoot) revert MoveErrors.WrongTensorPath();
         } else {
             bytes32 leaf = Trees.leafOf(root);
+            Position memory position = table.position;
             bool bound =
                 Trees.proves(position.tensorsRoot, leaf, position.operators, operand.index, opening.rootPath);
             if (!bound) revert MoveErrors.WrongTensorPath();

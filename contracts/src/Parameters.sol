@@ -20,7 +20,7 @@ struct Parameters {
 /// Immutable parameters, and the relations between them that the invariants rest on.
 abstract contract Configured is Errors {
     /// Most moves one side makes in the longest game.
-    uint256 private constant MOST_MOVES = 15;
+    uint256 private constant MOST_MOVES = 12;
     /// Gas of the dearest defence, and the margin on it.
     uint256 private constant DEFENCE_GAS = 5_000_000;
     uint256 internal constant BASIS = 10_000;

@@ -71,6 +71,11 @@ library Records {
 
     /// The operator of a record, and the first rule its encoding breaks, or 0.
     function decode(bytes calldata record) internal pure returns (Operator memory op, bytes4 fault) {
+        return decode(record, type(uint256).max);
+    }
+
+    /// The same of a record of which only the first `most` operands are needed.
+    function decode(bytes calldata record, uint256 most) internal pure returns (Operator memory op, bytes4 fault) {
         uint256 start;
         assembly ("memory-safe") {
             start := record.offset
@@ -95,12 +100,13 @@ library Records {
                 }
             }
             uint256 count = operandsOf(op.opcode, op.variant);
+            if (count > most) count = most;
             op.operands = new Operand[](count);
             for (uint256 i = 0; i < count; ++i) {
                 (next, fault) = _decodeOperand(op.operands[i], next, end, stridesOf(op, i));
                 if (fault != 0) return (op, fault);
             }
-            fault = next == end ? bytes4(0) : RecordErrors.RecordTooLong.selector;
+            fault = next == end || count == most ? bytes4(0) : RecordErrors.RecordTooLong.selector;
         }
     }
 

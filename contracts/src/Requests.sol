@@ -39,7 +39,6 @@ struct Request {
 abstract contract Requests is Models, Stakes {
     mapping(bytes32 => Request) internal _requests;
     mapping(bytes32 => mapping(address => bool)) private _barred;
-    uint256 internal _nonce;
 
     function requestOf(bytes32 id) external view returns (Request memory) {
         return _requests[id];

@@ -6,12 +6,14 @@ import {Configured} from "./Parameters.sol";
 
 /// Stake of an account: free, locked in acceptances, claims and disputes, or leaving (from `due` on); and credits.
 /// Two slots, since every transaction that moves money writes one of them. Wei fit 96 bits: 79 billion ether.
+/// `opened`: the first deposit sets it, so that the second slot is never new when credits or leaving stake come.
 struct Account {
     uint96 free;
     uint96 locked;
-    uint64 due;
     uint96 leaving;
-    uint128 credits;
+    uint48 due;
+    bool opened;
+    uint104 credits;
 }
 
 /// Accounts and credits: the only way money enters, and the only two ways it leaves (protocol, section 5).
@@ -19,7 +21,9 @@ struct Account {
 /// one of them to another; what leaves a stake is burned, credited, or held in escrow by the caller.
 abstract contract Stakes is Configured, Events {
     mapping(address => Account) private _accounts;
-    uint256 private _burned;
+    /// In one slot with the nonce of ids, which is written more often.
+    uint192 private _burned;
+    uint64 internal _nonce = 1;
 
     function accountOf(address owner)
         external
@@ -41,7 +45,9 @@ abstract contract Stakes is Configured, Events {
 
     function deposit() external payable {
         if (msg.value == 0) revert AmountIsZero();
-        _accounts[msg.sender].free += _wei(msg.value);
+        Account storage account = _accounts[msg.sender];
+        account.free += _wei(msg.value);
+        if (!account.opened) account.opened = true;
         emit Deposited(msg.sender, msg.value);
     }
 
@@ -51,7 +57,7 @@ abstract contract Stakes is Configured, Events {
         Account storage account = _accounts[msg.sender];
         account.free = _afterTaking(account.free, amount);
         account.leaving += uint96(amount);
-        account.due = _now() + WITHDRAWAL_DELAY;
+        account.due = uint48(_now() + WITHDRAWAL_DELAY);
         emit WithdrawalStarted(msg.sender, amount, account.due);
     }
 
@@ -96,12 +102,12 @@ abstract contract Stakes is Configured, Events {
     /// INVARIANT: [inv 8] nobody is paid but by their own call.
     function _credit(address owner, uint256 amount) internal {
         if (amount == 0) return;
-        _accounts[owner].credits += uint128(amount);
+        _accounts[owner].credits += uint104(amount);
         emit Credited(owner, amount);
     }
 
     function _burn(uint256 amount) internal {
-        if (amount > 0) _burned += amount;
+        if (amount > 0) _burned += uint192(amount);
     }
 
     /// An amount as accounts hold it.

@@ -56,4 +56,31 @@ library Terms {
             if (size == 8) index = 0;
         }
     }
+
+    /// The output element of dot or reduce from the value of all its terms; m and c are a dot's.
+    function finish(Operator memory op, int256 whole, uint256 index, int256 m, int256 c)
+        internal
+        pure
+        returns (int256)
+    {
+        if (op.opcode == DOT) whole = Operators.rescale(whole, m, c, op.shift, op.lift);
+        else if (op.isArgmax()) whole = int256(index);
+        return Operators.clamp(whole, op.lo, op.hi);
+    }
+
+    /// Bytes behind the values that state m and c: where the range is all terms of a dot.
+    function factorsSize(Operator memory op, bool whole) internal pure returns (uint256) {
+        return whole && op.opcode == DOT ? 8 : 0;
+    }
+
+    /// m (number 0) or c (1) as the last eight bytes state them: i32 each.
+    function factor(bytes calldata values, uint256 number) internal pure returns (int256) {
+        unchecked {
+            uint256 end;
+            assembly ("memory-safe") {
+                end := add(values.offset, values.length)
+            }
+            return int256(Readers.load(end - 8 + 4 * number)) >> 224;
+        }
+    }
 }

@@ -6,8 +6,10 @@ pragma solidity ^0.8.30;
 /// A node over n > 1 leaves splits at the largest power of two below n, so the shape of the tree, the length of
 /// a path and the side of each sibling follow from counts alone, which come from the committed program.
 library Trees {
-    /// Splits below a node that one opening shows.
-    uint256 internal constant FRONTIER_DEPTH = 4;
+    /// Most splits below a node that one opening shows.
+    uint256 private constant MAX_DEPTH = 6;
+    /// Splits below the trace root that a claim shows.
+    uint256 internal constant CLAIM_DEPTH = 3;
 
     function leaf(bytes calldata item) internal pure returns (bytes32 digest) {
         assembly ("memory-safe") {
@@ -128,6 +130,18 @@ library Trees {
 
     // Frontiers
 
+    /// Splits below a node over `count` leaves that one opening shows: as few openings as MAX_DEPTH allows lead to a
+    /// leaf, and they are as equal as possible.
+    function frontierDepth(uint256 count) internal pure returns (uint256 depth) {
+        unchecked {
+            uint256 levels;
+            while (1 << levels < count) ++levels;
+            if (levels == 0) return 0;
+            uint256 openings = (levels + MAX_DEPTH - 1) / MAX_DEPTH;
+            depth = (levels + openings - 1) / openings;
+        }
+    }
+
     /// Subtrees in the frontier of a node over `count` leaves, `depth` splits down.
     function frontierSize(uint256 count, uint256 depth) internal pure returns (uint256 size) {
         unchecked {
@@ -142,9 +156,12 @@ library Trees {
     }
 
     /// First leaf and number of leaves of subtree `child` of the frontier; `child` must exist.
-    function frontierChild(uint256 count, uint256 child) internal pure returns (uint256 first, uint256 size) {
+    function frontierChild(uint256 count, uint256 depth, uint256 child)
+        internal
+        pure
+        returns (uint256 first, uint256 size)
+    {
         unchecked {
-            uint256 depth = FRONTIER_DEPTH;
             while (count > 1 && depth > 0) {
                 uint256 half = split(count);
                 uint256 below = _fullFrontier(half, --depth);

@@ -43,11 +43,6 @@ library Views {
         return coordinates(element, op.shape, 0, op.shape.length - op.reduced);
     }
 
-    /// Coordinates of a term in the reduced axes.
-    function termCoordinates(Operator memory op, uint256 term) internal pure returns (uint256[] memory) {
-        return coordinates(term, op.shape, op.shape.length - op.reduced, op.shape.length);
-    }
-
     /// The first row of a range of terms of an output element.
     function rows(Operator memory op, uint256 element, uint256 start, uint256 count)
         internal
@@ -121,25 +116,6 @@ library Views {
         }
     }
 
-    /// Per reduced axis, first and last coordinate of the box around a range of terms: whole axes after the first
-    /// one in which the range's ends differ.
-    function box(Operator memory op, uint256 start, uint256 count)
-        internal
-        pure
-        returns (uint256[] memory first, uint256[] memory last)
-    {
-        unchecked {
-            first = termCoordinates(op, start);
-            last = termCoordinates(op, start + count - 1);
-            uint256 outer = op.shape.length - op.reduced;
-            bool split;
-            for (uint256 i = 0; i < first.length; ++i) {
-                if (split) (first[i], last[i]) = (0, op.shape[outer + i] - 1);
-                split = split || first[i] != last[i];
-            }
-        }
-    }
-
     /// Whether a range of terms must be narrowed before the step can open its operands.
     function isWide(Operator memory op, uint256 element, uint256 start, uint256 count) internal pure returns (bool) {
         unchecked {
@@ -147,34 +123,43 @@ library Views {
             if (count > MAX_STEP_TERMS) return true;
             uint256 innermost = op.reduced == 0 ? 1 : op.shape[op.shape.length - 1];
             if (count > MAX_STEP_RUNS * innermost) return true;
-            uint256[] memory out = outputCoordinates(op, element);
-            (uint256[] memory first, uint256[] memory last) = box(op, start, count);
             for (uint256 slot = 0; slot < 2 && slot < op.operands.length; ++slot) {
                 Operand memory view_ = op.operands[slot];
                 if (view_.source == IMMEDIATE) continue;
-                (int256 low, int256 high) = _boxBounds(view_, out, first, last);
+                (int256 low, int256 high) = _boxBounds(op, view_, element, start, start + count - 1);
                 if (chunkOf(view_, low) != chunkOf(view_, high)) return true;
             }
             return false;
         }
     }
 
-    /// Lowest and highest address of a view at output coordinates `out`, over the box `first` to `last` of terms.
-    function _boxBounds(
-        Operand memory view_,
-        uint256[] memory out,
-        uint256[] memory first,
-        uint256[] memory last
-    ) private pure returns (int256 low, int256 high) {
+    /// Lowest and highest address of a view at an output element, over the box around terms `first` to `last`: whole
+    /// axes after the first reduced one in which the two differ.
+    function _boxBounds(Operator memory op, Operand memory view_, uint256 element, uint256 first, uint256 last)
+        private
+        pure
+        returns (int256 low, int256 high)
+    {
         unchecked {
-            low = addressOf(view_, out);
-            uint256 outer = out.length;
-            for (uint256 i = 0; i < first.length; ++i) low += view_.strides[outer + i] * int256(first[i]);
+            uint256[] memory shape = op.shape;
+            int256[] memory strides = view_.strides;
+            uint256 outer = shape.length - op.reduced;
+            low = view_.offset;
+            for (uint256 i = outer; i > 0; --i) {
+                low += strides[i - 1] * int256(element % shape[i - 1]);
+                element /= shape[i - 1];
+            }
             high = low;
-            for (uint256 i = 0; i < first.length; ++i) {
-                int256 span = view_.strides[outer + i] * int256(last[i] - first[i]);
-                if (span < 0) low += span;
-                else high += span;
+            uint256 inner = op.terms();
+            bool split;
+            for (uint256 i = outer; i < shape.length; ++i) {
+                uint256 extent = shape[i];
+                inner /= extent;
+                (uint256 x, uint256 y) = split ? (0, extent - 1) : (first / inner % extent, last / inner % extent);
+                split = split || x != y;
+                (int256 a, int256 b) = (strides[i] * int256(x), strides[i] * int256(y));
+                low += a < b ? a : b;
+                high += a < b ? b : a;
             }
         }
     }

@@ -1,126 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {Blake3} from "./Blake3.sol";
 import {MoveErrors} from "./Errors.sol";
-import {Heads} from "./Heads.sol";
-import {Interface, Interfaces, Output} from "./Interfaces.sol";
-import {Openings} from "./Openings.sol";
-import {Opening, Phase, Position, Positions} from "./Positions.sol";
+import {Narrowing} from "./Narrowing.sol";
+import {Ground, LayerOpening, Phase, Position, Positions} from "./Positions.sol";
 import {Posted} from "./Posted.sol";
 import {Operator, Records} from "./Records.sol";
 import {Rules} from "./Rules.sol";
 import {Trees} from "./Trees.sol";
 
-/// What a proof of a differing output is about: it holds for a claim with these commitments only.
-struct Seam {
-    bytes32 model;
-    bytes32 interfaceHash;
-    bytes32 outputs;
-    bytes32 traceRoot;
-}
-
-/// The walk from the trace root down to one chunk (protocol, section 7.2, phases 1 to 7): pure functions from a
-/// position and a move to the next position, which is answered as the words of the struct. Illegal moves revert under
-/// the names of the game's rules. Beside them, what else concerns commitments above the element: a program that breaks
-/// a rule, an output that is not its checkpoint.
+/// The walk from the trace root down to one range of terms (protocol, section 7.2, phases 1 to 10): pure functions from
+/// a position and a move to the next position, which is answered as the words of the struct. Illegal moves revert under
+/// the names of the game's rules. Beside them, what ends a walk early: a program that breaks a rule.
 ///
 /// Each function has the arguments of the move of the same name in `Moves`, which passes its calldata on as it came;
-/// what concerns authority only (dispute, signature) is ignored here.
-contract Walk {
+/// what concerns authority only (dispute, signature) is ignored here. What is dear to check about an opening is not
+/// checked here but where the other side says that it is wrong (`Commitments`, `Referee`).
+contract Walk is Narrowing {
     using Positions for Position;
     using Records for Operator;
 
     // Trace
 
-    function openTrace(bytes32, Position calldata from, bytes32[] calldata nodes)
+    function openTrace(bytes32, bytes32[8] calldata from, bytes32[] calldata nodes)
         external
         pure
-        returns (bytes32[19] memory)
+        returns (bytes32[8] memory)
     {
-        Position memory position = Positions.read(from);
-        _require(position, Phase.TRACE_OPEN);
+        Position memory position = Positions.read(from, Phase.TRACE_OPEN);
         _requireFrontier(position, nodes);
-        (bytes32 top,) = Trees.foldFrontier(position.count, Trees.FRONTIER_DEPTH, nodes, 0, Trees.node);
+        uint256 depth = Trees.frontierDepth(position.count);
+        (bytes32 top,) = Trees.foldFrontier(position.count, depth, nodes, 0, Trees.node);
         if (top != position.node) revert MoveErrors.WrongNodes();
         position.phase = Phase.TRACE_PICK;
         position.opened = Trees.hashOf(nodes);
         position.give();
     }
 
-    function pickTrace(bytes32, Position calldata from, bytes32[] calldata nodes, uint256 child)
+    function pickTrace(bytes32, bytes32[8] calldata from, bytes32[] calldata nodes, uint256 child)
         external
         pure
-        returns (bytes32[19] memory)
+        returns (bytes32[8] memory)
     {
-        Position memory position = Positions.read(from);
-        _require(position, Phase.TRACE_PICK);
+        Position memory position = Positions.read(from, Phase.TRACE_PICK);
         _pickChild(position, nodes, child);
-        if (position.count > 1) {
-            position.phase = Phase.TRACE_OPEN;
-        } else {
-            position.phase = Phase.LAYER_OPEN;
-            position.layer = uint32(position.start);
-        }
+        position.enterTrace();
         position.give();
     }
 
     // Layer
 
+    /// Where the layer has one operator there is nothing to pick; a record that breaks a rule is left to be refuted.
     function openLayer(
         bytes32,
-        Position calldata from,
-        bytes calldata record,
-        bytes32[] calldata path,
-        bytes32[] calldata roots,
+        bytes32[8] calldata from,
+        Ground calldata given,
+        LayerOpening calldata layer,
         bytes calldata
-    ) external pure returns (bytes32[19] memory) {
-        unchecked {
-            Position memory position = Positions.read(from);
-            _require(position, Phase.LAYER_OPEN);
-            if (!Trees.proves(position.layersRoot, Trees.leaf(record), position.layers, position.layer, path)) {
-                revert MoveErrors.WrongLayerPath();
-            }
-            (uint256 operators, uint256[] memory outputs, bytes32 operatorsRoot, bytes4 rule) = Rules.layerOf(record);
-            _revertIf(rule);
-            if (roots.length != operators) revert MoveErrors.WrongRootCount();
-            bytes32[] memory slots = new bytes32[](outputs.length);
-            for (uint256 i = 0; i < slots.length; ++i) slots[i] = Trees.leafOf(roots[outputs[i]]);
-            // INVARIANT: [inv 4] the layer's checkpointed outputs are the trace's.
-            if (Trees.leafOf(Trees.fold(slots)) != position.node) revert MoveErrors.WrongSlots();
-            position.phase = Phase.OPERATOR_PICK;
-            position.node = 0;
-            position.opened = Trees.hashOf(roots);
-            position.operatorsRoot = operatorsRoot;
-            position.operators = uint8(operators);
-            position.tensorsRoot = Trees.rootOf(roots);
-            position.give();
+    ) external pure returns (bytes32[8] memory) {
+        Position memory position = Positions.read(from, Phase.LAYER_OPEN);
+        Ground memory ground = Positions.requireGround(position.ground, given);
+        if (!Trees.proves(ground.layersRoot, Trees.leaf(layer.record), ground.layers, position.layer, layer.path)) {
+            revert MoveErrors.WrongLayerPath();
         }
+        _enterLayer(position, layer.record, layer.roots);
+        _pickOnly(position, layer.roots[0], layer.only);
+        position.give();
     }
 
     function pickOperator(
         bytes32,
-        Position calldata from,
-        bytes32[] calldata roots,
+        bytes32[8] calldata from,
+        bytes32 root,
+        bytes32[] calldata rootPath,
         uint256 operator,
         bytes calldata record,
         bytes32[] calldata path
-    ) external pure returns (bytes32[19] memory) {
+    ) external pure returns (bytes32[8] memory) {
         unchecked {
-            Position memory position = Positions.read(from);
-            _require(position, Phase.OPERATOR_PICK);
-            _requireOpened(position, roots);
+            Position memory position = Positions.read(from, Phase.OPERATOR_PICK);
+            if (!Trees.proves(position.tensorsRoot, Trees.leafOf(root), position.operators, operator, rootPath)) {
+                revert MoveErrors.NotWhatWasOpened();
+            }
             bytes32 leaf = _requireRecord(position, operator, record, path);
             (Operator memory op, bytes4 rule) = Rules.fault(record, position.layer, operator);
             _revertIf(rule);
-            position.length = uint64(op.numel() * op.size);
-            position.start = 0;
-            position.count = uint64(Posted.chunks(position.length));
-            position.phase = position.count == 1 ? Phase.CHUNK_OPEN : Phase.TENSOR_OPEN;
-            position.node = roots[operator];
-            position.opened = 0;
             position.operator = uint8(operator);
-            position.record = leaf;
+            position.records = leaf;
+            _enterTensor(position, op, root);
             position.give();
         }
     }
@@ -128,13 +95,12 @@ contract Walk {
     /// Returns if the record of an operator of the layer breaks a rule; reverts if it breaks none.
     function refuteProgram(
         bytes32,
-        Position calldata from,
+        bytes32[8] calldata from,
         uint256 operator,
         bytes calldata record,
         bytes32[] calldata path
     ) external pure {
-        Position memory position = Positions.read(from);
-        _require(position, Phase.OPERATOR_PICK);
+        Position memory position = Positions.read(from, Phase.OPERATOR_PICK);
         _requireRecord(position, operator, record, path);
         (, bytes4 rule) = Rules.fault(record, position.layer, operator);
         if (rule == 0) revert MoveErrors.RecordIsValid();
@@ -142,95 +108,92 @@ contract Walk {
 
     // Tensor and chunk
 
-    function openTensor(bytes32, Position calldata from, bytes32[] calldata nodes)
+    /// Whether the nodes fold to the one in dispute is checked only if the challenger says that they do not.
+    function openTensor(bytes32, bytes32[8] calldata from, bytes32[] calldata nodes, bytes calldata)
         external
         pure
-        returns (bytes32[19] memory)
+        returns (bytes32[8] memory)
     {
-        Position memory position = Positions.read(from);
-        _require(position, Phase.TENSOR_OPEN);
+        Position memory position = Positions.read(from, Phase.TENSOR_OPEN);
         _requireFrontier(position, nodes);
-        bool whole = position.start == 0 && position.count == Posted.chunks(position.length);
-        if (Blake3.foldFrontier(position.count, nodes, whole) != position.node) revert MoveErrors.WrongNodes();
         position.phase = Phase.TENSOR_PICK;
         position.opened = Trees.hashOf(nodes);
         position.give();
     }
 
-    function pickTensor(bytes32, Position calldata from, bytes32[] calldata nodes, uint256 child)
+    function pickTensor(bytes32, bytes32[8] calldata from, bytes32[] calldata nodes, uint256 child)
         external
         pure
-        returns (bytes32[19] memory)
+        returns (bytes32[8] memory)
     {
-        Position memory position = Positions.read(from);
-        _require(position, Phase.TENSOR_PICK);
+        Position memory position = Positions.read(from, Phase.TENSOR_PICK);
         _pickChild(position, nodes, child);
         position.phase = position.count > 1 ? Phase.TENSOR_OPEN : Phase.CHUNK_OPEN;
         position.give();
     }
 
-    function openChunk(bytes32, Position calldata from, bytes calldata chunk)
+    /// Whether the bytes hash to the chunk in dispute is checked only if the challenger says that they do not.
+    function openChunk(bytes32, bytes32[8] calldata from, bytes calldata chunk, bytes calldata)
         external
         pure
-        returns (bytes32[19] memory)
+        returns (bytes32[8] memory)
     {
-        Position memory position = Positions.read(from);
-        _require(position, Phase.CHUNK_OPEN);
+        Position memory position = Positions.read(from, Phase.CHUNK_OPEN);
         if (chunk.length != Posted.chunkLength(position.length, position.start)) revert MoveErrors.WrongChunkLength();
-        bool only = Posted.chunks(position.length) == 1;
-        if (Blake3.chunkValue(chunk, position.start, only) != position.node) revert MoveErrors.WrongChunk();
         position.phase = Phase.ELEMENT_PICK;
         position.opened = keccak256(chunk);
         position.give();
     }
 
-    // The last checkpoint
+    // Steps of several moves
 
-    /// Returns what a proof that an output differs from its checkpoint is about; reverts if it proves nothing.
-    /// The caller compares every field with the claim.
-    /// INVARIANT: [inv 4] the last checkpoint is bound to the posted output.
-    function proveOutput(
-        bytes32,
-        bytes calldata head,
-        bytes calldata interface_,
-        uint256 number,
-        uint256 chunk,
-        Opening calldata posted,
-        Opening calldata committed
-    ) external pure returns (Seam memory seam) {
-        if (head.length != Heads.SIZE) revert MoveErrors.WrongHeadLength();
-        seam.model = Heads.modelId(head);
-        seam.interfaceHash = keccak256(interface_);
-        seam.outputs = keccak256(posted.posted);
-        Output memory output = _output(interface_, number);
-        if (chunk >= Posted.chunks(output.length)) revert MoveErrors.NoSuchChunk();
-        Openings.checkLength(posted, output.length, chunk);
-        Openings.checkLength(committed, output.length, chunk);
-        Openings.checkPosted(posted, number, output.length, chunk);
-        uint256 layers = Heads.decode(head).layers;
-        seam.traceRoot = Openings.checkpointTop(committed, layers, output.layer, output.slot, output.slots);
-        Openings.checkChunk(committed, committed.root, output.length, chunk);
-        if (keccak256(posted.chunk) == keccak256(committed.chunk)) revert MoveErrors.OutputsAgree();
+    /// INVARIANT: [inv 4] the layer's checkpointed outputs are the trace's.
+    function _enterLayer(Position memory position, bytes calldata record, bytes32[] calldata roots) private pure {
+        unchecked {
+            (uint256 operators, uint256[] memory outputs, bytes32 operatorsRoot, bytes4 rule) = Rules.layerOf(record);
+            _revertIf(rule);
+            if (roots.length != operators) revert MoveErrors.WrongRootCount();
+            bytes32[] memory slots = new bytes32[](outputs.length);
+            for (uint256 i = 0; i < slots.length; ++i) slots[i] = Trees.leafOf(roots[outputs[i]]);
+            if (Trees.leafOf(Trees.fold(slots)) != position.node) revert MoveErrors.WrongSlots();
+            position.phase = Phase.OPERATOR_PICK;
+            position.node = 0;
+            position.records = operatorsRoot;
+            position.operators = uint8(operators);
+            position.tensorsRoot = Trees.rootOf(roots);
+        }
     }
 
-    function _output(bytes calldata interface_, uint256 number) private pure returns (Output memory) {
-        (Interface memory declared,) = Interfaces.decode(interface_);
-        if (number >= declared.outputs.length) revert MoveErrors.NoSuchOutput();
-        return declared.outputs[number];
+    function _pickOnly(Position memory position, bytes32 root, bytes calldata only) private pure {
+        if (position.operators > 1) {
+            if (only.length != 0) revert MoveErrors.WrongRecordPath();
+            return;
+        }
+        // The root of a tree of one record is its leaf.
+        if (Trees.leaf(only) != position.records) revert MoveErrors.WrongRecordPath();
+        (Operator memory op, bytes4 rule) = Rules.fault(only, position.layer, 0);
+        if (rule == 0) _enterTensor(position, op, root);
+    }
+
+    function _enterTensor(Position memory position, Operator memory op, bytes32 root) private pure {
+        unchecked {
+            position.length = uint64(op.numel() * op.size);
+            position.start = 0;
+            position.count = uint64(Posted.chunks(position.length));
+            position.phase = position.count == 1 ? Phase.CHUNK_OPEN : Phase.TENSOR_OPEN;
+            position.node = root;
+        }
     }
 
     // Checks
 
-    function _require(Position memory position, uint8 phase) private pure {
-        if (position.phase != phase) revert MoveErrors.WrongPhase();
-    }
-
-    function _requireOpened(Position memory position, bytes32[] calldata nodes) private pure {
+    function _requireNodes(Position memory position, bytes32[] calldata nodes) private pure {
         if (Trees.hashOf(nodes) != position.opened) revert MoveErrors.NotWhatWasOpened();
     }
 
     function _requireFrontier(Position memory position, bytes32[] calldata nodes) private pure {
-        if (nodes.length != Trees.frontierSize(position.count, Trees.FRONTIER_DEPTH)) revert MoveErrors.WrongNodes();
+        uint256 depth = Trees.frontierDepth(position.count);
+        if (nodes.length != Trees.frontierSize(position.count, depth)) revert MoveErrors.WrongNodes();
     }
 
     function _requireRecord(
@@ -240,20 +203,15 @@ contract Walk {
         bytes32[] calldata path
     ) private pure returns (bytes32 leaf) {
         leaf = Trees.leaf(record);
-        if (!Trees.proves(position.operatorsRoot, leaf, position.operators, operator, path)) {
+        if (!Trees.proves(position.records, leaf, position.operators, operator, path)) {
             revert MoveErrors.WrongRecordPath();
         }
     }
 
     function _pickChild(Position memory position, bytes32[] calldata nodes, uint256 child) private pure {
         unchecked {
-            _requireOpened(position, nodes);
-            if (child >= nodes.length) revert MoveErrors.NoSuchChild();
-            (uint256 first, uint256 size) = Trees.frontierChild(position.count, child);
-            position.start += uint64(first);
-            position.count = uint64(size);
-            position.node = nodes[child];
-            position.opened = 0;
+            _requireNodes(position, nodes);
+            position.pick(nodes, Trees.frontierDepth(position.count), child);
         }
     }
 

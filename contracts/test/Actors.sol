@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Claim, ClaimStatus} from "../src/Claims.sol";
-import {Dispute, DisputeStatus} from "../src/Disputes.sol";
+import {Dispute, DisputeStatus, Party} from "../src/Disputes.sol";
 import {Errors, MoveErrors} from "../src/Errors.sol";
 import {Request, RequestStatus} from "../src/Requests.sol";
 import {Refute} from "../src/Refute.sol";
@@ -64,12 +64,12 @@ abstract contract Actors is Stage {
     /// Tried from the same state; `agrees`: the move is a step that proves nothing.
     function _disjoint(bytes32 id, address mover, bytes memory call_, bool agrees) internal {
         Dispute memory dispute = refute.disputeOf(id);
-        (ClaimStatus claimStatus,) = refute.claimOf(dispute.claim);
+        (ClaimStatus claimStatus,) = refute.claimOf(_played[id].claim);
         bool runs = dispute.standing.status == DisputeStatus.Active && claimStatus == ClaimStatus.Pending;
-        bytes32[] memory ids = new bytes32[](1);
-        ids[0] = id;
+        Party[] memory parties = new Party[](1);
+        parties[0] = partyOf(id);
         uint256 state = vm.snapshotState();
-        (bool expires,) = _send(address(this), abi.encodeCall(refute.expire, (ids)), 0);
+        (bool expires,) = _send(address(this), abi.encodeCall(refute.expire, (parties)), 0);
         vm.revertToState(state);
         state = vm.snapshotState();
         (bool moves, bytes memory refusal) = _send(mover, call_, 0);
@@ -127,6 +127,10 @@ abstract contract Actors is Stage {
 
     function allDisputes() external view returns (bytes32[] memory) {
         return disputes;
+    }
+
+    function partyOf(bytes32 dispute) public view returns (Party memory) {
+        return Party(_played[dispute].claim, _played[dispute].challenger);
     }
 
     /// Mostly a request of this status, if there is one.

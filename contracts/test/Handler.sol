@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Party} from "../src/Disputes.sol";
 import {RequestStatus} from "../src/Requests.sol";
 import {Actors, Played} from "./Actors.sol";
 import {Script} from "./Stage.sol";
@@ -78,7 +79,7 @@ contract Handler is Actors {
         kind = kind % scripts.length;
         Script storage script = scripts[kind];
         bytes memory call_ =
-            abi.encodeCall(refute.claim, (id, interface_, script.traceRoot, script.outputs, address(0)));
+            abi.encodeCall(refute.claim, (id, head, interface_, script.nodes, script.outputs, address(0)));
         (bool ok, bytes memory answer) = _act("claim", _executor(id, which), call_, 0);
         if (!ok) return;
         claims.push(abi.decode(answer, (bytes32)));
@@ -111,6 +112,20 @@ contract Handler is Actors {
         if (ok) _keep(abi.decode(answer, (bytes32)), id, actor(who));
     }
 
+    /// The trace is opened and picked from at once: the first two moves of the script are made.
+    function challengeAt(uint256 who, uint256 which) external {
+        if (claims.length == 0) return;
+        bytes32 id = _standing(which);
+        Script storage script = scripts[_kinds[id]];
+        if (script.calls.length == 0) return;
+        bytes memory call_ = abi.encodeCall(refute.challengeAt, (id, head, script.nodes, firstPick(_kinds[id])));
+        (bool ok, bytes memory answer) = _act("challengeAt", actor(who), call_, 0);
+        if (!ok) return;
+        bytes32 dispute = abi.decode(answer, (bytes32));
+        _keep(dispute, id, actor(who));
+        _played[dispute].made = 2;
+    }
+
     /// The next moves of a dispute, each by the side to move or now and then by another account.
     function move(uint256 who, uint256 which, uint256 moves) external {
         if (disputes.length == 0) return;
@@ -124,12 +139,13 @@ contract Handler is Actors {
         Script storage script = scripts[played.kind];
         if (script.calls.length == 0) return false;
         bool last = played.made == script.calls.length;
-        bytes memory call_ = about(id, last ? script.step : script.calls[played.made]);
+        bytes memory call_ = last ? script.last : script.calls[played.made];
+        call_ = inDispute(played.kind, played.claim, played.challenger, call_);
         bool picks = last || script.byChallenger[played.made];
         address mover = picks ? played.challenger : refute.requestOf(_requestOf(played.claim)).executor;
         if (who % 16 == 0) mover = actor(who);
         _disjoint(id, mover, call_, last && !script.wins);
-        (ok,) = _act(last ? "step" : "move", mover, call_, 0);
+        (ok,) = _act(last ? "last" : "move", mover, call_, 0);
         if (!ok) return false;
         check(!last || script.wins, "a step that agrees is refused");
         if (!last) ++played.made;
@@ -147,13 +163,14 @@ contract Handler is Actors {
 
     function expire(uint256 who, uint256 first, uint256 second) external {
         if (disputes.length == 0) return;
-        bytes32[] memory ids = new bytes32[](2);
-        (ids[0], ids[1]) = (_active(first), _active(second));
-        _act("expire", actor(who), abi.encodeCall(refute.expire, (ids)), 0);
+        Party[] memory parties = new Party[](2);
+        (parties[0], parties[1]) = (partyOf(_active(first)), partyOf(_active(second)));
+        _act("expire", actor(who), abi.encodeCall(refute.expire, (parties)), 0);
     }
 
     function settle(uint256 who, uint256 which) external {
         if (disputes.length == 0) return;
-        _act("settle", actor(who), abi.encodeCall(refute.settle, (_active(which))), 0);
+        Party memory party = partyOf(_active(which));
+        _act("settle", actor(who), abi.encodeCall(refute.settle, (party.claim, party.challenger)), 0);
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Claim, ClaimStatus} from "../src/Claims.sol";
-import {DisputeStatus} from "../src/Disputes.sol";
+import {DisputeStatus, Party} from "../src/Disputes.sol";
 import {Refute} from "../src/Refute.sol";
 import {Request, RequestStatus} from "../src/Requests.sol";
 import {Handler} from "./Handler.sol";
@@ -46,7 +46,7 @@ contract InvariantsTest is Test {
         bytes32[] memory disputes = handler.allDisputes();
         for (uint256 i = 0; i < disputes.length; ++i) {
             if (refute.disputeOf(disputes[i]).standing.status != DisputeStatus.Active) continue;
-            (ClaimStatus status,) = refute.claimOf(refute.disputeOf(disputes[i]).claim);
+            (ClaimStatus status,) = refute.claimOf(handler.partyOf(disputes[i]).claim);
             check(status != ClaimStatus.Final, "an active dispute on a final claim");
         }
     }
@@ -63,7 +63,7 @@ contract InvariantsTest is Test {
             }
             if (i % 10 == 0) this.invariant_conservation_of_money();
         }
-        string[16] memory names = [
+        string[17] memory names = [
             "deposit",
             "startWithdrawal",
             "withdraw",
@@ -75,8 +75,9 @@ contract InvariantsTest is Test {
             "lapse",
             "finalise",
             "challenge",
+            "challengeAt",
             "move",
-            "step",
+            "last",
             "proveOutput",
             "expire",
             "settle"
@@ -98,7 +99,7 @@ contract InvariantsTest is Test {
 
     /// A call of the handler that follows from `seed`.
     function _drawn(bytes32 seed) private view returns (bytes memory) {
-        bytes4[19] memory selectors = [
+        bytes4[20] memory selectors = [
             handler.passTime.selector,
             handler.waitForDeadline.selector,
             handler.changeBaseFee.selector,
@@ -113,6 +114,7 @@ contract InvariantsTest is Test {
             handler.lapse.selector,
             handler.finalise.selector,
             handler.challenge.selector,
+            handler.challengeAt.selector,
             handler.move.selector,
             handler.proveOutput.selector,
             handler.expire.selector,
@@ -138,7 +140,9 @@ contract InvariantsTest is Test {
         }
         bytes32[] memory disputes = handler.allDisputes();
         for (uint256 i = 0; i < disputes.length; ++i) {
-            if (refute.disputeOf(disputes[i]).standing.status == DisputeStatus.Active) refute.settle(disputes[i]);
+            Party memory party = handler.partyOf(disputes[i]);
+            bool active = refute.disputeOf(disputes[i]).standing.status == DisputeStatus.Active;
+            if (active) refute.settle(party.claim, party.challenger);
         }
         _endRequests();
         address[] memory accounts = handler.accounts();
@@ -152,10 +156,10 @@ contract InvariantsTest is Test {
     function _endDisputes() private {
         bytes32[] memory disputes = handler.allDisputes();
         for (uint256 i = 0; i < disputes.length; ++i) {
-            bytes32[] memory one = new bytes32[](1);
-            one[0] = disputes[i];
-            (ClaimStatus status,) = refute.claimOf(refute.disputeOf(one[0]).claim);
-            bool active = refute.disputeOf(one[0]).standing.status == DisputeStatus.Active;
+            Party[] memory one = new Party[](1);
+            one[0] = handler.partyOf(disputes[i]);
+            (ClaimStatus status,) = refute.claimOf(one[0].claim);
+            bool active = refute.disputeOf(disputes[i]).standing.status == DisputeStatus.Active;
             if (active && status == ClaimStatus.Pending) refute.expire(one);
         }
     }

@@ -24,10 +24,19 @@ library PlainTrees {
         }
     }
 
-    /// The subtree, at most four splits down, that holds leaf `index` of a node over `count` leaves.
-    function childAt(uint256 count, uint256 index) internal pure returns (uint256 from, uint256 size) {
+    /// Splits that an opening shows: the fewest with which as few openings lead to a leaf as with six.
+    function depthOf(uint256 count) internal pure returns (uint256 depth) {
+        uint256 levels;
+        while (2 ** levels < count) ++levels;
+        uint256 openings;
+        while (openings * 6 < levels) ++openings;
+        while (openings * depth < levels) ++depth;
+    }
+
+    /// The subtree, at most `depth` splits down, that holds leaf `index` of a node over `count` leaves.
+    function childAt(uint256 count, uint256 depth, uint256 index) internal pure returns (uint256 from, uint256 size) {
         size = count;
-        for (uint256 depth = 0; depth < 4 && size > 1; ++depth) {
+        for (; depth > 0 && size > 1; --depth) {
             uint256 left = split(size);
             (from, size) = index < from + left ? (from, left) : (from + left, size - left);
         }

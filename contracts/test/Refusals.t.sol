@@ -14,16 +14,17 @@ contract RefusalsTest is Stage {
 
     // Deployment
 
-    function deployRefute(address walk, address referee) external returns (address) {
-        return deployed("Refute", abi.encode(parameters(), walk, referee));
+    function deployRefute(address walk, address referee, address commitments) external returns (address) {
+        return deployed("Refute", abi.encode(parameters(), walk, referee, commitments));
     }
 
     function test_rules_without_code() external {
         address walk = address(refute.walk());
         address nothing = address(0xdead);
         bytes memory expected = abi.encodeWithSelector(Errors.NoCodeAt.selector, nothing);
-        _refused(address(this), abi.encodeCall(this.deployRefute, (nothing, walk)), expected);
-        _refused(address(this), abi.encodeCall(this.deployRefute, (walk, nothing)), expected);
+        _refused(address(this), abi.encodeCall(this.deployRefute, (nothing, walk, walk)), expected);
+        _refused(address(this), abi.encodeCall(this.deployRefute, (walk, nothing, walk)), expected);
+        _refused(address(this), abi.encodeCall(this.deployRefute, (walk, walk, nothing)), expected);
     }
 
     // Models
@@ -122,9 +123,10 @@ contract RefusalsTest is Stage {
     // Disputes
 
     function test_a_dispute_is_settled_only_when_its_claim_has_fallen() external {
-        bytes32 dispute = refute.challenge(_claimed(), head);
+        bytes32 claim = _claimed();
+        refute.challenge(claim, head);
         bytes memory expected = abi.encodePacked(Errors.ClaimHasNotFallen.selector);
-        _refused(address(refute), abi.encodeCall(refute.settle, (dispute)), expected);
+        _refused(address(refute), abi.encodeCall(refute.settle, (claim, address(this))), expected);
     }
 
     function test_a_proof_of_an_output_that_there_is_not() external {
@@ -149,9 +151,9 @@ contract RefusalsTest is Stage {
         Opening memory committed = opening;
         opening.posted = posted;
         bytes memory call_ = abi.encodeCall(
-            refute.walk().proveOutput, (bytes32(0), head_, interface_, number, chunk, opening, committed)
+            refute.commitments().proveOutput, (bytes32(0), head_, interface_, number, chunk, opening, committed)
         );
-        _refused(address(refute.walk()), call_, abi.encodePacked(rule));
+        _refused(address(refute.commitments()), call_, abi.encodePacked(rule));
     }
 
     function _refusesModel(bytes memory head_, bytes memory record, bytes memory expected) private {
@@ -170,7 +172,7 @@ contract RefusalsTest is Stage {
 
     function _claimed() private returns (bytes32) {
         Script storage script = scripts[HONEST];
-        return refute.claim(_accepted(), interface_, script.traceRoot, script.outputs, address(0));
+        return refute.claim(_accepted(), head, interface_, script.nodes, script.outputs, address(0));
     }
 
     /// The call reverts with exactly this data.

@@ -13,10 +13,8 @@ contract StepsTest is Test {
         int256 value;
     }
 
-    /// Where in the calldata of a step the last two words of the position lie: after the selector, the dispute, and
-    /// 17 words.
-    uint256 private constant VALUE = 580;
-    uint256 private constant INDEX = 612;
+    /// Where in the calldata of a step the last 16 bytes of the position's fourth word lie, which are value and index.
+    uint256 private constant VALUE_AND_INDEX = 4 + 32 + 3 * 32 + 16;
 
     address private referee;
     bytes[] private calls;
@@ -48,8 +46,9 @@ contract StepsTest is Test {
         uint256 place = near ? indices[i] + which / 512 % 2 : uint256(index);
         bytes memory sent = calls[i];
         assembly ("memory-safe") {
-            mstore(add(add(sent, 32), VALUE), claimed)
-            mstore(add(add(sent, 32), INDEX), place)
+            let at := add(add(sent, 16), VALUE_AND_INDEX)
+            let other := shl(128, shr(128, mload(at)))
+            mstore(at, or(other, or(shl(64, and(claimed, 0xffffffffffffffff)), and(place, 0xffffffffffffffff))))
         }
         if (claimed == values[i] && place == indices[i]) return _agrees(sent);
         (bool ok,) = referee.staticcall(sent);

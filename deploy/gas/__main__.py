@@ -1,7 +1,8 @@
 """`python -m deploy.gas` takes every figure, writes the snapshot and docs/gas.md's tables; `--check` compares.
 
 Without options every dispute is played and mined again on anvil: some minutes, and 6 GB of memory for GPT-3's. With
-`--check` only what takes seconds is played; it exits 1 if a figure grew by more than 2 %, or a table is stale.
+`--check` only what takes seconds is played; it exits 1 if a figure grew by more than 2 % or is over
+its limit, or a table is stale.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def check() -> list[str]:
     committed = figures.load()
     taken = Measurement(lambda name: None).take(quick=True)
     _console.print(figures.table(committed.figures, taken.figures))
-    return [*figures.grown(committed.figures, taken.figures), *page.stale(committed)]
+    return [*figures.grown(committed.figures, taken.figures), *figures.over(taken.figures), *page.stale(committed)]
 
 
 def write() -> list[str]:

@@ -105,8 +105,8 @@ class Game:
         asked, done = self.send(self.requester, calls.request(model, interface, posted, FEE, ANSWER_PERIOD))
         request: bytes = done.event("Requested").arguments["request"]
         accepted, _ = self.send(self.executor, calls.accept(request))
-        root, outputs = execution.trace.root, _bytes_of(execution.outputs)
-        claimed, done = self.send(self.executor, calls.claim(request, interface, root, outputs))
+        head, nodes, outputs = encoding.encode_head(program), execution.trace.nodes, _bytes_of(execution.outputs)
+        claimed, done = self.send(self.executor, calls.claim(request, head, interface, nodes, outputs))
         claim: bytes = done.event("Claimed").arguments["claim"]
         return [asked, accepted, claimed], claim
 
@@ -121,11 +121,13 @@ class Game:
     def dispute(self, honest: Execution, liar: Execution) -> Dispute:
         """The liar's claim is disputed down to the step. RefuteError if it ends otherwise."""
         _, claim = self.answer(liar)
-        opened, done = self.send(self.challenger, calls.challenge(claim, liar.program))
-        event = done.event("Challenged").arguments
-        dispute, position = event["dispute"], first_position(event)
         defender, challenger = LyingDefender(liar), Challenger(honest)
-        sent, moves, history = [opened], list[Move](), list[Opened]()
+        nodes = liar.trace.nodes
+        call = calls.challenge_at(claim, liar.program, nodes, challenger.first_pick(nodes))
+        opened, done = self.send(self.challenger, call)
+        root, moved = first_position(done.event("Challenged").arguments), done.event("Moved").arguments
+        dispute, position = moved["dispute"], position_after(root, moved)
+        sent, moves, history = [opened], list[Move](), [Opened(root, moved["opened"])]
         while True:
             by_executor = position.phase.side is Side.EXECUTOR
             move = defender.answer(position) if by_executor else challenger.reply(position, history)

@@ -19,7 +19,7 @@ from deploy.gas.games import Dispute, Game, Sent, calldata_gas
 from prover.errors import RefuteError
 from prover.trace import tensor_bytes
 
-DEPLOYED = ("Refute", "Walk", "Referee")
+DEPLOYED = ("Refute", "Walk", "Referee", "Commitments")
 _TERMS = 256, 496
 
 Say = Callable[[str], None]

@@ -9,7 +9,7 @@ from typing import Any
 from contracts.fees import TRANSACTION_GAS
 from deploy.gas.games import Sent, calldata_gas
 from prover.errors import RefuteError
-from prover.game.moves import Move, OpenChunk, Opening, OpenTensor, OpenTerms, Step
+from prover.game.moves import Move, Opening, RefuteChunk, RefuteFactor, RefuteNodes, Step
 
 CLASSES = {
     "storage": {"SLOAD", "SSTORE", "TLOAD", "TSTORE"},
@@ -80,11 +80,11 @@ def _class(instruction: str) -> str:
 def blocks(move: Move) -> int:
     """BLAKE3 compressions that the contract makes for a move: of chunks by their blocks, and of parents."""
     match move:
-        case OpenTensor(nodes):
+        case RefuteNodes(nodes):
             return len(nodes) - 1
-        case OpenChunk(chunk):
+        case RefuteChunk(chunk):
             return -(-len(chunk) // BLOCK)
-        case OpenTerms(_, _, openings) | Step(_, openings):
+        case Step(_, openings) | RefuteFactor(_, _, _, openings):
             return sum(map(_blocks_of, openings))
     return 0
 

@@ -84,14 +84,18 @@ def main() -> None:
 
 def _speeds(figures: dict[str, Any]) -> Table:
     columns = ("float_ms", "exact_ms", "ratio", "commit_share", "peak_mib_float", "peak_mib_exact")
-    table = Table("case", *columns, title="speed", title_justify="left")
+    table = Table(title="speed", title_justify="left")
+    for column in ("case", *columns):
+        table.add_column(column.replace("_", " "), no_wrap=column == "case")
     for name, found in figures.items():
         table.add_row(name, *(f"{found[column]:.4g}" for column in columns))
     return table
 
 
 def _qualities(figures: dict[str, Any]) -> Table:
-    table = Table("model", "figures", "gates", title="quality", title_justify="left")
+    table = Table(title="quality", title_justify="left")
+    for column in ("model", "figures", "gates"):
+        table.add_column(column, no_wrap=column != "figures")
     for name, found in figures.items():
         shown = ", ".join(f"{figure} {value:.5g}" for figure, value in found.items() if figure != "passes")
         table.add_row(name, shown, "pass" if found["passes"] else "FAIL")

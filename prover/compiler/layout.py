@@ -36,6 +36,11 @@ def dense(shape: Sequence[int], order: Sequence[int] | None = None) -> Axes:
     return from_strides(shape, [strides[axis] for axis in range(len(shape))])
 
 
+def memory_order(strides: Sequence[int]) -> tuple[int, ...]:
+    """Logical axes, outermost in memory first."""
+    return tuple(sorted(range(len(strides)), key=lambda axis: -abs(strides[axis])))
+
+
 def shape_of(axes: Axes) -> tuple[int, ...]:
     return tuple(math.prod(factor.extent for factor in axis) for axis in axes)
 

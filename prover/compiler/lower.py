@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from prover.compiler import attention, norms, pooling, products, reshaping, sums, tables
+from prover.compiler import attention, contractions, norms, pooling, products, reshaping, sums, tables
 from prover.compiler.builder import Activation, Builder
 from prover.compiler.calibrate import Statistics
 from prover.compiler.functions import FUNCTION
@@ -29,8 +29,8 @@ TABLE: Mapping[str, Lower] = {
     MATMUL: attention.matmul,
     SOFTMAX: attention.softmax,
     NORM: norms.norm,
-    ROTARY: sums.rotary,
-    CONTRACT: sums.contraction,
+    ROTARY: contractions.rotary,
+    CONTRACT: contractions.contraction,
     FUNCTION: tables.function,
     "aten.embedding": tables.embedding,
     "aten.add": sums.add,
@@ -39,8 +39,8 @@ TABLE: Mapping[str, Lower] = {
     "aten.div": sums.divide,
     "aten.neg": sums.negate,
     "aten.relu": sums.relu,
-    "aten.mean": sums.mean,
-    "aten.sum": sums.total,
+    "aten.mean": contractions.mean,
+    "aten.sum": contractions.total,
     "aten.bitwise_and": sums.conjunction,
     "aten.logical_and": sums.conjunction,
     "aten.max_pool2d_with_indices": pooling.max_pool,

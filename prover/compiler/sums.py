@@ -1,4 +1,4 @@
-"""Element-wise sums and products, quotients, means over axes, and ReLUs that nothing could absorb."""
+"""Element-wise sums, products and quotients, and ReLUs that nothing could absorb."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ import torch
 from prover.compiler import layout
 from prover.compiler.builder import Activation
 from prover.compiler.graph import Node, Ref, refusal
-from prover.compiler.layout import Factor
-from prover.compiler.lowering import Lowering, check_form
+from prover.compiler.layout import Factor, memory_order
+from prover.compiler.lowering import Lowering
 from prover.compiler.plan import Form, scalar_of
-from prover.compiler.pooling import average
 from prover.compiler.quantise import requantiser, single
 from prover.errors import UnsupportedModule
 from prover.program import DType
 from prover.quantisation import LIMIT
-from prover.views import contiguous
 
 _EXTRA_BITS = 8
 """Bits below the result's unit in which a summand is held, as far as i32 has room: the sum is rounded once."""
@@ -55,11 +53,6 @@ def _sum(state: Lowering, node: Node, alpha: float) -> Activation:
     return _add_constant(state, node, replace(held, scale=held.scale * sign), other)
 
 
-def _order(strides: Sequence[int]) -> tuple[int, ...]:
-    """Logical axes, outermost in memory first."""
-    return tuple(sorted(range(len(strides)), key=lambda axis: -abs(strides[axis])))
-
-
 def broadcast(value: Activation, shape: Sequence[int]) -> Activation:
     """The value shown over a larger shape."""
     axes: list[layout.Axis] = [()] * (len(shape) - len(value.axes)) + list(value.axes)
@@ -75,7 +68,7 @@ def _add_activations(state: Lowering, node: Node, first: Activation, second: Act
     if _is_in_units(first, form) and not _is_in_units(second, form):
         first, second = second, first
     first, a = state.plain(broadcast(first, node.shape))
-    order = _order(a)
+    order = memory_order(a)
     shape = [node.shape[axis] for axis in order]
     below = 0
     if not _is_in_units(second, form):
@@ -116,7 +109,7 @@ def _add_constant(state: Lowering, node: Node, value: Activation, constant: torc
     reals = constant.detach().to(torch.float64).numpy()
     ratio = np.full(reals.size, value.scale / form.scale)
     rescale = requantiser(ratio, reals.reshape(-1) / form.scale, value.tensor.magnitude)
-    order = _order(strides)
+    order = memory_order(strides)
     view = value.tensor.strided([strides[axis] for axis in order], value.offset)
     c = state.shown(rescale.c.reshape(reals.shape), node.shape, order)
     shape = [node.shape[axis] for axis in order]
@@ -150,7 +143,7 @@ def _scaled(state: Lowering, node: Node, name: str, constant: torch.Tensor) -> A
     form = state.form(node)
     reals = constant.detach().numpy()
     rescale = requantiser(reals.reshape(-1) * value.scale / form.scale, np.zeros(1), value.tensor.magnitude)
-    order = _order(strides)
+    order = memory_order(strides)
     view = value.tensor.strided([strides[axis] for axis in order], value.offset)
     m = state.shown(rescale.m.reshape(reals.shape), node.shape, order)
     shape = [node.shape[axis] for axis in order]
@@ -162,7 +155,7 @@ def _multiply_activations(state: Lowering, node: Node) -> Activation:
     first, a = state.plain(broadcast(state.activation(node, "self"), node.shape))
     second, b = state.plain(broadcast(state.activation(node, "other"), node.shape))
     form = state.form(node)
-    order = _order([abs(x) + abs(y) for x, y in zip(a, b, strict=True)])
+    order = memory_order([abs(x) + abs(y) for x, y in zip(a, b, strict=True)])
     m, shift = single(first.scale * second.scale / form.scale, first.tensor.magnitude * second.tensor.magnitude)
     operands = (
         first.tensor.strided([a[axis] for axis in order], first.offset),
@@ -185,7 +178,7 @@ def divide(state: Lowering, node: Node) -> Activation:
     ratio = first.scale / second.scale / state.form(node).scale
     finer = max(0, _DIVISION_BITS - math.floor(math.log2(ratio)))
     scale = state.form(node).scale / (1 << finer)
-    order = _order(a)
+    order = memory_order(a)
     operands = (
         first.tensor.strided([a[axis] for axis in order], first.offset),
         second.tensor.strided([b[axis] for axis in order], second.offset),
@@ -200,76 +193,11 @@ def divide(state: Lowering, node: Node) -> Activation:
 def relu(state: Lowering, node: Node) -> Activation:
     """A ReLU by itself: a clamp at 0, in the value's own scale."""
     value, strides = state.plain(state.activation(node, "self"))
-    order = _order(strides)
+    order = memory_order(strides)
     shape = [value.shape[axis] for axis in order]
     view = value.tensor.strided([strides[axis] for axis in order], value.offset)
     tensor = state.add("mul", shape, (view, 1, 1, 0), 0, max(value.tensor.hi, 0), value.tensor.dtype)
     return Activation(tensor, layout.dense(node.shape, order), value.scale)
-
-
-# Sums over axes
-
-
-def mean(state: Lowering, node: Node) -> Activation:
-    """The mean over some axes: a dot with b = 1."""
-    return _over_axes(state, node, divided=True)
-
-
-def total(state: Lowering, node: Node) -> Activation:
-    """The sum over some axes; whole numbers stay whole."""
-    return _over_axes(state, node, divided=False)
-
-
-def _over_axes(state: Lowering, node: Node, *, divided: bool) -> Activation:
-    value, strides = state.plain(state.activation(node, "self"))
-    axes = len(strides)
-    dims = node.arguments.get("dim") or range(axes)
-    gone = sorted({dim % axes for dim in dims}, key=lambda axis: -abs(strides[axis]))
-    kept = [axis for axis in _order(strides) if axis not in gone]
-    shape, window = [value.shape[axis] for axis in kept], [value.shape[axis] for axis in gone]
-    view = value.tensor.strided([strides[axis] for axis in (*kept, *gone)], value.offset)
-    dense = _kept_axes(node, value.shape, kept, gone)
-    count = math.prod(window)
-    if not divided and value.scale == 1.0:
-        check_form(node, (*shape, *window), len(window))
-        source = node.arguments["self"].name
-        hi = min(max(value.tensor.magnitude, 1), math.ceil(state.seen.magnitude(source))) * count
-        operands = (view, 1, 1, 0)
-        tensor = state.add("dot", (*shape, *window), operands, -hi, hi, DType.I32, reduced=len(window))
-        return Activation(tensor, dense, 1.0)
-    return average(state, node, value, view, shape, window, count if divided else 1, dense)
-
-
-def _kept_axes(node: Node, shape: Sequence[int], kept: Sequence[int], gone: Sequence[int]) -> layout.Axes:
-    """Axes of a result over `kept`, stored in that order."""
-    logical = [axis for axis in range(len(shape)) if axis not in gone]
-    dense = layout.dense([shape[axis] for axis in logical], [logical.index(axis) for axis in kept])
-    if not node.arguments.get("keepdim"):
-        return dense
-    held = iter(dense)
-    return tuple((Factor(1, 0),) if axis in gone else next(held) for axis in range(len(shape)))
-
-
-def contraction(state: Lowering, node: Node) -> Activation:
-    """refute.contract: the sum of a * b over some axes, one dot."""
-    a, b = (state.graph.shape_of(node.arguments[name]) for name in ("a", "b"))
-    full = np.broadcast_shapes(a, b)
-    first, a_steps = state.plain(broadcast(state.activation(node, "a"), full))
-    second, b_steps = state.plain(broadcast(state.activation(node, "b"), full))
-    gone = sorted({dim % len(full) for dim in node.arguments["dims"]}, key=lambda axis: -abs(a_steps[axis]))
-    kept = [axis for axis in _order(a_steps) if axis not in gone]
-    order = (*kept, *gone)
-    shape = [full[axis] for axis in order]
-    check_form(node, shape, len(gone))
-    form = state.form(node)
-    accumulator = first.tensor.magnitude * second.tensor.magnitude * math.prod(full[axis] for axis in gone)
-    m, shift = single(first.scale * second.scale / form.scale, accumulator)
-    operands = (
-        first.tensor.strided([a_steps[axis] for axis in order], first.offset),
-        second.tensor.strided([b_steps[axis] for axis in order], second.offset),
-    )
-    tensor = state.add("dot", shape, (*operands, m, 0), form.lo, form.hi, form.dtype, reduced=len(gone), shift=shift)
-    return Activation(tensor, _kept_axes(node, full, kept, gone), form.scale)
 
 
 def conjunction(state: Lowering, node: Node) -> Activation:
@@ -289,27 +217,3 @@ def conjunction(state: Lowering, node: Node) -> Activation:
     operands = first_.tensor.strided(a, first_.offset), second_.tensor.strided(b, second_.offset)
     tensor = state.add("mul", node.shape, (*operands, 1, 0), 0, 1, DType.I8)
     return Activation(tensor, layout.dense(node.shape), 1.0)
-
-
-def rotary(state: Lowering, node: Node) -> Activation:
-    """refute.rotary: each pair turned by its angle, a dot of two terms with a constant [S, 2, D/2, 2]."""
-    value, strides = state.plain(state.activation(node, "input"))
-    half = node.shape[-1] // 2
-    cos, sin = (node.arguments[name].detach().double().numpy() for name in ("cos", "sin"))
-    (c0, c1), (s0, s1) = np.split(cos, 2, -1), np.split(sin, 2, -1)
-    # result half 0: (x0, x1) . (cos, -sin);  half 1: (x0, x1) . (sin, cos)
-    turned = np.stack([np.stack([c0, -s0], -1), np.stack([s1, c1], -1)], -3)
-    unit = 1 << 14
-    table = state.constant(DType.I16, turned * unit, -unit, unit)
-    steps = contiguous(turned.shape)
-    leading = [s if n > 1 else 0 for n, s in zip(turned.shape[:-3], steps[:-3], strict=True)]
-    form = state.form(node)
-    outer = _order(strides[:-1])
-    shape = [*(node.shape[axis] for axis in outer), 2, half, 2]
-    last = strides[-1]
-    a = value.tensor.strided([*(strides[axis] for axis in outer), 0, last, last * half], value.offset)
-    b = table.strided([*(leading[axis] for axis in outer), *steps[-3:]])
-    m, shift = single(value.scale / unit / form.scale, value.tensor.magnitude * unit * 2)
-    tensor = state.add("dot", shape, (a, b, m, 0), form.lo, form.hi, form.dtype, reduced=1, shift=shift)
-    order = (*outer, len(strides) - 1)
-    return Activation(tensor, layout.dense(node.shape, order), form.scale)

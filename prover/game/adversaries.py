@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from prover import operators
-from prover.game import rules
+from prover.game import terms
 from prover.game.moves import Move, OpenTerms, PickElement, PickTensor, PickTerms, PickTrace, Step
-from prover.game.openings import Opened, OperandSource, compute, hashes
+from prover.game.openings import Opened, OperandSource, compute, hashes, opened_by_step
 from prover.game.players import Challenger, Defender
 from prover.game.position import Phase, Position
 from prover.interpreter import Interpretation
 from prover.operators import ARGMAX, Partial
-from prover.program import Opcode, Operator, Program, TensorRoot
+from prover.program import DType, Opcode, Operator, Program, TensorRoot
 from prover.trace import Array, Execution, Trace
 from prover.views import coordinates
 
@@ -99,7 +99,43 @@ class LyingDefender(Defender):
             return move
         operator = self.operator(position)
         lies = lying_partials(position, operator, self.partials(position), self.operands(position))
-        return replace(move, values=rules.pack_partials(operator, lies))
+        return replace(move, values=terms.pack(operator, lies, self.factors(position)))
+
+
+class MisopeningDefender(LyingDefender):
+    """Opens what the challenger has itself, whatever it committed to: nothing that differs is left to pick."""
+
+    def __init__(self, execution: Execution, honest: Execution, phase: Phase) -> None:
+        super().__init__(execution)
+        self._honest = Defender(honest)
+        self._phase = phase
+
+    def answer(self, position: Position) -> Move:
+        if position.phase is self._phase:
+            return self._honest.answer(position)
+        return super().answer(position)
+
+
+class LyingFactorDefender(LyingDefender):
+    """States honest partial values, and an m or c (`number`) that makes them the lie, if there is one."""
+
+    number = 1
+
+    def answer(self, position: Position) -> Move:
+        move = Defender.answer(self, position)
+        operator = self.operator(position)
+        if not isinstance(move, OpenTerms) or not terms.states_factors(position, operator):
+            return super().answer(position)
+        honest, factors = self.partials(position), list(self.factors(position))
+        total = sum(partial.value for partial in honest)
+        factors[self.number] = self._fitting(position, operator, total, factors)
+        return replace(move, values=terms.pack(operator, honest, factors))
+
+    def _fitting(self, position: Position, operator: Operator, total: int, factors: list[int]) -> int:
+        m, c = factors
+        target = position.value << operator.shift
+        by_c, by_m = (target - total * m) >> operator.lift, (target - (c << operator.lift)) // (total or 1)
+        return max(DType.I32.lo, min(by_c if self.number else by_m, DType.I32.hi))
 
 
 def lying_partials(
@@ -141,8 +177,9 @@ class MistakenChallenger(Challenger):
         if position.phase is not Phase.STEP:
             return super().reply(position, history)
         source = self.operands(position, history)
-        compute(self.operator(position), position.element, position.start, position.count, source.read)
-        return Step(self.record(position), source.openings())
+        operator = self.operator(position)
+        compute(operator, position.element, position.start, position.count, source.read)
+        return Step(self.record(position), source.openings()[: opened_by_step(operator, position)])
 
 
 class WanderingChallenger(Challenger):
@@ -167,6 +204,6 @@ class WanderingChallenger(Challenger):
                 size = self.operator(position).dtype.size
                 return PickElement(self.record(position), opened, self._choose(len(opened) // size))
             case Phase.TERMS_PICK:
-                values = rules.unpack_partials(self.operator(position), opened)
+                values = terms.unpack(position, self.operator(position), opened).partials
                 return PickTerms(self.record(position), opened, self._choose(len(values)))
         return MistakenChallenger(self.execution).reply(position, history)

@@ -34,16 +34,23 @@ class PickTrace:
 
 @dataclass(frozen=True, slots=True)
 class OpenLayer:
-    """The layer record with its path, and the tensor roots of all its operators. Must be the executor's own."""
+    """The layer record with its path, and the tensor roots of all its operators. Must be the executor's own.
+
+    `only` is the record of the layer's operator if there is no other: then there is nothing to pick.
+    """
 
     record: bytes
     path: tuple[bytes, ...]
     roots: tuple[bytes, ...]
+    only: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class PickOperator:
-    roots: tuple[bytes, ...]
+    """The root of one operator with its path under all that were opened, and the operator's record with its own."""
+
+    root: bytes
+    root_path: tuple[bytes, ...]
     operator: int
     record: bytes
     path: tuple[bytes, ...]
@@ -51,6 +58,8 @@ class PickOperator:
 
 @dataclass(frozen=True, slots=True)
 class OpenTensor:
+    """Must be the executor's own, like the chunk: they are hashed only if the challenger says that they are wrong."""
+
     nodes: tuple[bytes, ...]
 
 
@@ -76,11 +85,10 @@ class PickElement:
 
 @dataclass(frozen=True, slots=True)
 class OpenTerms:
-    """Packed partial values of the sub-ranges, and the openings of m and c. Must be the executor's own."""
+    """Packed partial values of the sub-ranges, with m and c where they are a dot's all. Must be the executor's own."""
 
     record: bytes
     values: bytes
-    finish: tuple[Opening, Opening]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,30 @@ class RefuteProgram:
     path: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RefuteNodes:
+    """The opened nodes do not fold to the node in dispute."""
+
+    nodes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefuteChunk:
+    """The opened bytes do not hash to the chunk in dispute."""
+
+    chunk: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RefuteFactor:
+    """m (number 0) or c (1) is not what was stated with the opened values: its operand is opened."""
+
+    record: bytes
+    values: bytes
+    number: int
+    operand: tuple[Opening, ...]
+
+
 Move = (
     OpenTrace
     | PickTrace
@@ -118,6 +150,9 @@ Move = (
     | PickTerms
     | Step
     | RefuteProgram
+    | RefuteNodes
+    | RefuteChunk
+    | RefuteFactor
 )
 
 ANSWERS: dict[Phase, type[Move]] = {
@@ -141,10 +176,10 @@ def opened_content(move: Move) -> bytes:
     match move:
         case OpenTrace(nodes) | OpenTensor(nodes):
             return b"".join(nodes)
-        case OpenLayer(_, _, roots):
+        case OpenLayer(_, _, roots, _):
             return b"".join(roots)
         case OpenChunk(chunk):
             return chunk
-        case OpenTerms(_, values, _):
+        case OpenTerms(_, values):
             return values
     return b""

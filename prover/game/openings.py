@@ -9,7 +9,7 @@ from prover import blake3_tree, merkle, operators, posted
 from prover.blake3_tree import CHUNK
 from prover.errors import IllegalMove
 from prover.game.moves import EMPTY, Opening
-from prover.game.position import Phase, Position
+from prover.game.position import Ground, Phase, Position
 from prover.game.tree_shelf import TreeShelf
 from prover.interpreter import operand_array
 from prover.operators import Partial
@@ -23,9 +23,10 @@ class OpenedOperands:
     All elements of one operand must lie in one chunk; the first read says which.
     """
 
-    def __init__(self, position: Position, operator: Operator, openings: Sequence[Opening]) -> None:
-        if len(openings) != len(operator.operands):
-            raise IllegalMove("WrongOpeningCount", f"{len(openings)} for {len(operator.operands)} operands")
+    def __init__(self, position: Position, operator: Operator, openings: Sequence[Opening], count: int) -> None:
+        """`count`: how many operands, from the first, are to be opened."""
+        if len(openings) != count:
+            raise IllegalMove("WrongOpeningCount", f"{len(openings)} for {count} operands")
         self._position = position
         self._operator = operator
         self._openings = openings
@@ -64,7 +65,7 @@ def check_opening(position: Position, view: View, opening: Opening, chunk: int) 
         case WeightRef(weight):
             root = weight
         case CheckpointRef():
-            _check_checkpoint(position, view.source, opening)
+            _check_checkpoint(position.ground, view.source, opening)
         case ResultRef(operator):
             top = merkle.climb(merkle.leaf(root), position.operators, operator, opening.root_path)
             if top != position.tensors_root:
@@ -76,7 +77,7 @@ def check_opening(position: Position, view: View, opening: Opening, chunk: int) 
 
 
 def _check_input(position: Position, view: View, opening: Opening, chunk: int, index: int) -> None:
-    if merkle.keccak(opening.posted) != position.inputs:
+    if merkle.keccak(opening.posted) != position.ground.inputs:
         raise IllegalMove("WrongPostedList", "it does not hash to the request's inputs")
     entry = posted.entry(opening.posted, index)
     if entry is None or entry[0] != view.nbytes:
@@ -85,14 +86,25 @@ def _check_input(position: Position, view: View, opening: Opening, chunk: int, i
         raise IllegalMove("WrongChunkPath", f"chunk {chunk} of input {index}")
 
 
-def _check_checkpoint(position: Position, ref: CheckpointRef, opening: Opening) -> None:
+def _check_checkpoint(ground: Ground, ref: CheckpointRef, opening: Opening) -> None:
     inner = len(merkle.sides(ref.slots, ref.slot))
     slots_root = merkle.climb(merkle.leaf(opening.root), ref.slots, ref.slot, opening.root_path[:inner])
     top = None
     if slots_root is not None:
-        top = merkle.climb(merkle.leaf(slots_root), position.layers, ref.layer, opening.root_path[inner:])
-    if top != position.trace_root:
+        top = merkle.climb(merkle.leaf(slots_root), ground.layers, ref.layer, opening.root_path[inner:])
+    if top != ground.trace_root:
         raise IllegalMove("WrongTensorPath", f"slot {ref.slot} of layer {ref.layer}")
+
+
+TERM_OPERANDS = 2
+"""Operands that a range of terms reads: a, and b of a dot."""
+
+
+def opened_by_step(operator: Operator, position: Position) -> int:
+    """How many operands, from the first, a step opens: m and c are no part of a partial range."""
+    operands = len(operator.operands)
+    whole = position.start == 0 and position.count == operator.terms
+    return operands if whole else min(operands, TERM_OPERANDS)
 
 
 def compute(operator: Operator, element: int, start: int, count: int, read: operators.Read) -> Partial:
@@ -127,8 +139,11 @@ class Commitment:
         self.operator_roots = tuple(roots)
         for position, content in history:
             if position.phase is Phase.TRACE_OPEN:
-                spans = merkle.frontier(position.count)
-                for (first, size), node in zip(spans, hashes(content), strict=True):
+                nodes = hashes(content)
+                # A claim's own nodes are fewer splits down than those of an opening; their number tells which they are.
+                claimed = merkle.frontier(position.count, merkle.CLAIM_DEPTH)
+                spans = claimed if len(claimed) == len(nodes) else merkle.frontier(position.count)
+                for (first, size), node in zip(spans, nodes, strict=True):
                     self._known[position.start + first, size] = node
             elif position.phase is Phase.LAYER_OPEN:
                 self.operator_roots = hashes(content)

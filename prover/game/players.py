@@ -9,9 +9,8 @@ from typing import TypeVar
 
 from prover import encoding, merkle, operators
 from prover.blake3_tree import CHUNK, ChunkTree
-from prover.game import rules
+from prover.game import refutations, terms
 from prover.game.moves import (
-    EMPTY,
     Move,
     OpenChunk,
     OpenLayer,
@@ -23,15 +22,19 @@ from prover.game.moves import (
     PickTensor,
     PickTerms,
     PickTrace,
+    RefuteChunk,
+    RefuteFactor,
+    RefuteNodes,
     Step,
 )
-from prover.game.openings import Commitment, Opened, OperandSource, compute, hashes
+from prover.game.openings import Commitment, Opened, OperandSource, compute, hashes, opened_by_step
 from prover.game.partials import partials
 from prover.game.position import Phase, Position
 from prover.game.tree_shelf import TreeShelf
 from prover.operators import Partial
 from prover.program import Layer, Operator
 from prover.trace import Array, Execution, array_root
+from prover.views import coordinates
 
 KEPT_LAYERS = 4
 """Layers whose results are kept: disputes of one claim may be about several."""
@@ -112,6 +115,15 @@ class Player:
         results, layer = self.results(position.layer), position.layer
         return OperandSource(self.execution, layer, self.operator(position), results, commitment, self._trees)
 
+    def factors(self, position: Position, source: OperandSource | None = None) -> tuple[int, ...]:
+        """m and c at the element in dispute, where they are stated with the values; read from `source`."""
+        operator = self.operator(position)
+        if not terms.states_factors(position, operator):
+            return ()
+        read = (source or self.operands(position)).read
+        out = coordinates(position.element, operator.out_shape)
+        return operators.fetch(operator, 2, out, read), operators.fetch(operator, 3, out, read)
+
     def partials(self, position: Position) -> list[Partial]:
         """The values of the sub-ranges of the range in dispute."""
         tensors = self.operands(position).tensors
@@ -145,21 +157,22 @@ class Defender(Player):
 
     def _open_layer(self, position: Position) -> OpenLayer:
         path = merkle.path(self._layer_leaves, position.layer)
-        return OpenLayer(encoding.encode_layer(self.layer(position)), tuple(path), self.roots(position.layer))
+        layer = self.layer(position)
+        only = encoding.encode_operator(layer.operators[0]) if len(layer.operators) == 1 else b""
+        return OpenLayer(encoding.encode_layer(layer), tuple(path), self.roots(position.layer), only)
 
     def _open_terms(self, position: Position) -> OpenTerms:
         operator = self.operator(position)
-        values = rules.pack_partials(operator, self.partials(position))
-        finish = EMPTY, EMPTY
-        if position.start == 0 and position.count == operator.terms and len(operator.operands) == 4:
-            source = self.operands(position)
-            operators.finish(operator, position.element, Partial(0), source.read)
-            finish = source.openings()[2:]  # type: ignore[assignment]
-        return OpenTerms(self.record(position), values, finish)
+        values = terms.pack(operator, self.partials(position), self.factors(position))
+        return OpenTerms(self.record(position), values)
 
 
 class Challenger(Player):
     """The challenger's side: picks what differs from its own run."""
+
+    def first_pick(self, nodes: Sequence[bytes]) -> int:
+        """Which of a claim's nodes to challenge; NothingDiffers if they are this run's own."""
+        return _first_difference(nodes, self.execution.trace.nodes)
 
     def reply(self, position: Position, history: Sequence[Opened]) -> Move:
         """The pick or step; `history` is every opening of this dispute so far. NothingDiffers if the last agrees."""
@@ -176,16 +189,18 @@ class Challenger(Player):
                 return self.pick_operator(position, roots, _first_difference(roots, self.roots(position.layer)))
             case Phase.TENSOR_PICK:
                 nodes = hashes(opened)
+                if not refutations.folds(position, nodes):
+                    return RefuteNodes(nodes)
                 return PickTensor(nodes, _first_difference(nodes, self.tensor_nodes(position)))
             case Phase.ELEMENT_PICK:
+                if not refutations.hashes_to_chunk(position, opened):
+                    return RefuteChunk(opened)
                 size = self.operator(position).dtype.size
                 mine = self.chunk(position)
                 item = _first_difference(_pieces(opened, size), _pieces(mine, size))
                 return PickElement(self.record(position), opened, item)
             case Phase.TERMS_PICK:
-                theirs = rules.unpack_partials(self.operator(position), opened)
-                choice = _first_difference(theirs, self.partials(position))
-                return PickTerms(self.record(position), opened, choice)
+                return self._pick_terms(position, opened, history)
             case Phase.STEP:
                 return self._step(position, history)
         raise ValueError(f"{position.phase.name} is not the challenger's to answer")
@@ -193,8 +208,17 @@ class Challenger(Player):
     def pick_operator(self, position: Position, roots: tuple[bytes, ...], chosen: int) -> PickOperator:
         """The pick of operator `chosen`, with its record."""
         records = [encoding.encode_operator(o) for o in self.layer(position).operators]
-        path = merkle.path([merkle.leaf(r) for r in records], chosen)
-        return PickOperator(roots, chosen, records[chosen], tuple(path))
+        root_path, path = (tuple(merkle.path([merkle.leaf(r) for r in of], chosen)) for of in (roots, records))
+        return PickOperator(roots[chosen], root_path, chosen, records[chosen], path)
+
+    def _pick_terms(self, position: Position, opened: bytes, history: Sequence[Opened]) -> Move:
+        theirs, record = terms.unpack(position, self.operator(position), opened), self.record(position)
+        source = self.operands(position, history)
+        mine = self.factors(position, source)
+        if theirs.factors != mine:
+            number = _first_difference(theirs.factors, mine)
+            return RefuteFactor(record, opened, number, (source.openings()[2 + number],))
+        return PickTerms(record, opened, _first_difference(theirs.partials, self.partials(position)))
 
     def _step(self, position: Position, history: Sequence[Opened]) -> Step:
         source = self.operands(position, history)
@@ -202,7 +226,16 @@ class Challenger(Player):
         computed = compute(operator, position.element, position.start, position.count, source.read)
         if computed == Partial(position.value, position.index):
             raise NothingDiffers("the scalar specification gives the claimed value")
-        return Step(self.record(position), source.openings())
+        return Step(self.record(position), source.openings()[: opened_by_step(operator, position)])
+
+
+def own_value(execution: Execution, position: Position) -> int:
+    """What an execution has where a position, of an element or of some of its terms, has a number."""
+    operator = execution.program.operator(position.layer, position.operator)
+    if position.start == 0 and position.count == operator.terms:
+        return int(execution.results(position.layer)[position.operator].reshape(-1)[position.element])
+    source = Player(execution).operands(position)
+    return compute(operator, position.element, position.start, position.count, source.read).value
 
 
 def _pieces(data: bytes, size: int) -> tuple[bytes, ...]:

@@ -1,13 +1,20 @@
-"""The position of a dispute's walk: one flat struct whose hash is all that the chain stores (protocol, section 7.1)."""
+"""The position of a dispute's walk, whose hash is all that the chain stores (protocol, section 7.1)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import NamedTuple
 
 from prover import merkle
 
 _ZERO = bytes(32)
+_NOBODY = "0x" + "00" * 20
+
+WORDS = 8
+OPENED = 5
+"""Number of the word that is the field `opened`."""
 
 
 class Side(IntEnum):
@@ -41,6 +48,9 @@ class Phase(IntEnum):
         return Side.EXECUTOR if self in _EXECUTOR else Side.CHALLENGER
 
 
+AWAITS_PICK = (Phase.TRACE_PICK, Phase.TENSOR_PICK, Phase.ELEMENT_PICK, Phase.TERMS_PICK)
+"""Phases whose position holds the hash of what was opened."""
+
 _EXECUTOR = (Phase.TRACE_OPEN, Phase.LAYER_OPEN, Phase.TENSOR_OPEN, Phase.CHUNK_OPEN, Phase.TERMS_OPEN)
 _LEVELS = {
     Phase.TRACE_OPEN: "trace",
@@ -57,47 +67,100 @@ _LEVELS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Fields in the order of the protocol's table; one that does not apply is zero."""
+class Party(NamedTuple):
+    """Whose dispute, about which claim: what names a dispute."""
 
-    phase: Phase
+    claim: bytes
+    challenger: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a dispute is about and does not change while it lasts; a position holds its hash."""
+
     layers: int
     layers_root: bytes
     trace_root: bytes
     inputs: bytes
+    challenger: str = _NOBODY
+
+    def words(self) -> tuple[str | int | bytes, ...]:
+        """The struct's fields in order, as a contract call takes them."""
+        return self.challenger, self.layers, self.layers_root, self.trace_root, self.inputs
+
+    @property
+    def digest(self) -> bytes:
+        """keccak(abi.encode(ground))."""
+        head = int(self.challenger, 16).to_bytes(32, "big") + self.layers.to_bytes(32, "big")
+        return merkle.keccak(head, self.layers_root, self.trace_root, self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Fields as in the protocol's table; one that does not apply is zero.
+
+    `records` is the root of the layer's operator records while an operator is to be picked, and the leaf of the record
+    in dispute from then on.
+    """
+
+    phase: Phase
+    ground: Ground
+    claim: bytes = _ZERO
     start: int = 0
     count: int = 0
     node: bytes = _ZERO
     opened: bytes = _ZERO
     layer: int = 0
-    operators_root: bytes = _ZERO
     operators: int = 0
     tensors_root: bytes = _ZERO
     operator: int = 0
-    record: bytes = _ZERO
+    records: bytes = _ZERO
     length: int = 0
     element: int = 0
     value: int = 0
     index: int = 0
 
     @classmethod
-    def initial(cls, layers: int, layers_root: bytes, trace_root: bytes, inputs: bytes) -> Position:
+    def initial(cls, ground: Ground, claim: bytes = _ZERO) -> Position:
         """Where every dispute of a claim begins."""
-        phase = Phase.LAYER_OPEN if layers == 1 else Phase.TRACE_OPEN
-        return cls(phase, layers, layers_root, trace_root, inputs, count=layers, node=trace_root)
+        phase = Phase.LAYER_OPEN if ground.layers == 1 else Phase.TRACE_OPEN
+        return cls(phase, ground, claim, count=ground.layers, node=ground.trace_root)
 
-    def words(self) -> tuple[int | bytes, ...]:
-        """The struct's fields in order, as a contract call takes them."""
-        return tuple(getattr(self, f.name) for f in fields(self))
+    @property
+    def party(self) -> Party:
+        return Party(self.claim, self.ground.challenger)
 
-    def encode(self) -> bytes:
-        """abi.encode of the struct: 19 words."""
-        return b"".join(
-            word if isinstance(word, bytes) else word.to_bytes(32, "big", signed=word < 0) for word in self.words()
+    def words(self) -> tuple[bytes, ...]:
+        """The eight words that the contract hashes and a move carries."""
+        where = self.phase << 48 | self.operators << 40 | self.operator << 32 | self.layer
+        place = where << 128 | self.start << 64 | self.count
+        what = self.length << 64 | self.element
+        element = what << 128 | self.value % (1 << 64) << 64 | self.index
+        packed = (word.to_bytes(32, "big") for word in (place, element))
+        return self.claim, self.ground.digest, *packed, self.node, self.opened, self.records, self.tensors_root
+
+    def with_words(self, words: Sequence[bytes]) -> Position:
+        """The position of the same dispute that has these words."""
+        _, _, place, element, node, opened, records, tensors_root = words
+        return replace(
+            self,
+            phase=Phase(place[9]),
+            operators=place[10],
+            operator=place[11],
+            layer=int.from_bytes(place[12:16], "big"),
+            start=int.from_bytes(place[16:24], "big"),
+            count=int.from_bytes(place[24:], "big"),
+            length=int.from_bytes(element[:8], "big"),
+            element=int.from_bytes(element[8:16], "big"),
+            value=int.from_bytes(element[16:24], "big", signed=True),
+            index=int.from_bytes(element[24:], "big"),
+            node=node,
+            opened=opened,
+            records=records,
+            tensors_root=tensors_root,
         )
 
     @property
     def digest(self) -> bytes:
         """The hash that the contract stores and every move names."""
-        return merkle.keccak(self.encode())
+        return merkle.keccak(*self.words())

@@ -9,10 +9,11 @@ from typing import Protocol
 from prover import encoding, posted
 from prover.errors import IllegalMove
 from prover.game import rules
-from prover.game.moves import Move, opened_content
+from prover.game.moves import Move, Step, opened_content
 from prover.game.openings import Opened
 from prover.game.players import NothingDiffers
-from prover.game.position import Position, Side
+from prover.game.position import Ground, Position, Side
+from prover.game.refutations import Refuted
 from prover.program import Program, TraceRoot
 from prover.trace import Array, tensor_bytes
 
@@ -53,7 +54,7 @@ class Outcome:
 def initial_position(program: Program, trace_root: TraceRoot, inputs: tuple[Array, ...]) -> Position:
     """The first position of any dispute over a claim of this program and input."""
     commitment = posted.commitment([tensor_bytes(a) for a in inputs])
-    return Position.initial(len(program.layers), encoding.layers_root(program), trace_root, commitment)
+    return Position.initial(Ground(len(program.layers), encoding.layers_root(program), trace_root, commitment))
 
 
 def play(position: Position, executor: Opens, challenger: Picks) -> Outcome:
@@ -76,8 +77,9 @@ def play(position: Position, executor: Opens, challenger: Picks) -> Outcome:
             outcome.winner, outcome.ending = other, error.rule
             return outcome
         outcome.walk.append(Stage(position, move))
-        if isinstance(after, rules.Refuted):
-            outcome.winner, outcome.ending = Side.CHALLENGER, "step"
+        if isinstance(after, Refuted):
+            ending = "step" if isinstance(move, Step) else type(move).__name__
+            outcome.winner, outcome.ending = Side.CHALLENGER, ending
             return outcome
         if content := opened_content(move):
             history.append(Opened(position, content))

@@ -15,6 +15,7 @@ from contracts.client import Client
 from contracts.deployment import DEVNET_PARAMETERS, deploy
 from contracts.observer import Observer
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
+from contracts.service.store import Store
 from contracts.shelf import Run, Shelf
 from contracts.snapshot import AccountView, ClaimView, DisputeView, RequestView, Snapshot
 from executor import decide as executing
@@ -126,10 +127,11 @@ class Stage:
         client: Client | None = None,
         stake: int = 50 * ETHER,
         models: Path | None = None,
+        confirmations: int = 0,
     ) -> ExecutorService:
         """An executor that computes in its rounds. A new one is what a restart leaves."""
-        shelf, policy = Shelf(models or self.models), executing.Policy(stake)
-        return ExecutorService(client or self.executor_client, shelf, run, policy, defend=defend, inline=True)
+        shelf, policy, account = Shelf(models or self.models), executing.Policy(stake), client or self.executor_client
+        return ExecutorService(account, shelf, run, policy, defend=defend, inline=True, confirmations=confirmations)
 
     def watcher(
         self,
@@ -138,6 +140,8 @@ class Stage:
         client: Client | None = None,
         stake: int = 10 * ETHER,
         models: Path | None = None,
+        store: Store | None = None,
+        confirmations: int = 0,
     ) -> WatcherService:
         """A watcher that judges in its rounds. A new one is what a restart leaves."""
         return WatcherService(
@@ -147,6 +151,8 @@ class Stage:
             watching.Policy(stake),
             challenge=challenge,
             inline=True,
+            store=store,
+            confirmations=confirmations,
         )
 
     # What happens

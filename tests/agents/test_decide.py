@@ -19,7 +19,7 @@ from contracts.snapshot import (
 from executor import decide as executing
 from prover.game.moves import OpenTrace, PickTrace, Step
 from prover.game.players import NothingDiffers
-from prover.game.position import Phase, Position
+from prover.game.position import Ground, Phase, Position
 from tests.agents.stage import ETHER, PARAMETERS, interpret, small_model
 from watcher import decide as watching
 from watcher.verdict import Agrees, Refuted, Seam, Unknown
@@ -45,7 +45,7 @@ def claim(number: int = 0, executor: str = ME, **changes: object) -> ClaimView:
 
 
 def dispute(number: int, phase: Phase, deadline: int, challenger: str = THEM, of: int = 0) -> DisputeView:
-    position = replace(Position.initial(4, bytes(32), bytes(32), bytes(32)), phase=phase)
+    position = replace(Position.initial(Ground(4, bytes(32), bytes(32), bytes(32))), phase=phase)
     return DisputeView(key("dispute", number), key("claim", of), challenger, position, deadline)
 
 
@@ -141,7 +141,7 @@ def test_a_claim_whose_window_is_over_is_neither_judged_nor_challenged() -> None
 def test_an_answer_that_is_overdue_is_not_posted_but_lapsed() -> None:
     mine = request(status=RequestStatus.ACCEPTED, executor=ME, deadline=NOW)
     assert executors(snapshot(mine)) == [executing.Lapse(mine.id)]
-    assert executors(snapshot(replace(mine, deadline=NOW + 1))) == [executing.Run(mine.id)]
+    assert executors(snapshot(replace(mine, deadline=NOW + 1))) == [executing.Run((mine.id,))]
 
 
 # Verdicts
@@ -298,18 +298,18 @@ def test_an_executor_accepts_no_more_than_it_can_answer_in_time() -> None:
 
 
 def test_an_executor_accepts_nothing_that_it_could_not_run_again_on_its_clock() -> None:
-    """After a restart in a dispute it must: 1,200 s less 15 moves of 60 s."""
+    """After a restart in a dispute it must: 1,200 s less 12 moves of 60 s."""
     patient = request(answer_period=10**6)
-    held = replace(DEFENDED, seconds={MODEL: 149.0})
+    held = replace(DEFENDED, seconds={MODEL: 239.0})
     assert executors(snapshot(patient, free=STAKE), held) == [executing.Accept(patient.id)]
-    (left,) = executors(snapshot(patient, free=STAKE), replace(held, seconds={MODEL: 150.0}))
-    assert left == executing.Leave(patient.id, "a run is given 300 s; the clock of a dispute leaves 300 s for it")
+    (left,) = executors(snapshot(patient, free=STAKE), replace(held, seconds={MODEL: 240.0}))
+    assert left == executing.Leave(patient.id, "a run is given 480 s; the clock of a dispute leaves 480 s for it")
 
 
 def test_an_executor_computes_again_what_failed_when_it_has_rested_and_accepts_no_more_of_it() -> None:
     owed = request(0, status=RequestStatus.ACCEPTED, executor=ME, deadline=NOW + 1)
     held = replace(DEFENDED, refused=frozenset({MODEL}), executions={})
-    assert executors(snapshot(owed, request(1), free=STAKE), held) == [executing.Run(owed.id)]
+    assert executors(snapshot(owed, request(1), free=STAKE), held) == [executing.Run((owed.id,))]
     assert executors(snapshot(owed, request(1), free=STAKE), replace(held, resting=frozenset({owed.id}))) == []
 
 

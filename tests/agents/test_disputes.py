@@ -64,7 +64,7 @@ def test_a_liar_loses_its_stake_and_the_watcher_is_paid_from_it(stage: Stage) ->
     assert 1_000_000 * ETHER - 10 * ETHER + unburned > watcher.balance > 1_000_000 * ETHER - 10 * ETHER
 
 
-@pytest.mark.parametrize("phase", [Phase.TRACE_OPEN, Phase.LAYER_OPEN, Phase.CHUNK_OPEN, Phase.TERMS_OPEN])
+@pytest.mark.parametrize("phase", [Phase.LAYER_OPEN, Phase.CHUNK_OPEN, Phase.TERMS_OPEN])
 def test_a_silent_executor_loses_by_the_clock(stage: Stage, phase: Phase) -> None:
     class Silent(SilentDefender):
         silent_from = phase

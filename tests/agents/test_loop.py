@@ -16,7 +16,9 @@ from contracts.client import Client
 from contracts.errors import NotFunded
 from contracts.provider import DEVNET_KEYS
 from contracts.shelf import Shelf
-from executor.decide import Policy
+from contracts.signers import Signer
+from contracts.snapshot import RequestStatus
+from executor.policy import Policy
 from executor.service import ExecutorService
 from prover.errors import RefuteError
 from prover.game.adversaries import LyingDefender
@@ -51,8 +53,8 @@ def run(service: agent.Agent) -> list[str]:
     return [entry["event"] for entry in logs]
 
 
-def pay(stage: Stage, to: str, amount: int) -> None:
-    rich = Account.from_key(DEVNET_KEYS[9])
+def pay(stage: Stage, to: str, amount: int, payer: Signer | None = None) -> None:
+    rich = payer or Account.from_key(DEVNET_KEYS[9])
     nonce, base_fee = stage.chain.nonce(rich.address), stage.chain.block().base_fee
     stage.chain.wait(stage.chain.send(rich, to, b"", value=amount, gas=0, nonce=nonce, base_fee=base_fee))
 
@@ -83,17 +85,37 @@ def test_a_chain_that_is_gone_for_a_while_is_waited_for(stage: Stage, good: int)
 def test_an_account_that_runs_dry_at_work_is_waited_for(stage: Stage) -> None:
     stage.ask()
     poor = Account.create()
-    pay(stage, poor.address, PARAMETERS.executor_stake + 9 * 10**14)
+    pay(stage, poor.address, PARAMETERS.executor_stake + ETHER)
 
     class Rescued(UntilClaimed):
+        dry = False
+
         def round(self) -> bool:
-            busy = super().round()
-            if not busy and self._workshop._executions and stage.chain.balance(poor.address) < ETHER // 2:
-                pay(stage, poor.address, ETHER)  # its operator has seen it
+            busy, balance = super().round(), stage.chain.balance(poor.address)
+            if not self.dry and any(r.executor for r in stage.look().requests.values()):
+                self.dry = True
+                pay(stage, stage.other.address, balance - 10**15, poor)  # its operator had other plans
+            elif self.dry and not busy and balance < ETHER // 2:
+                pay(stage, poor.address, ETHER)
             return busy
 
     events = run(Rescued(stage, Client(stage.chain, stage.deployment, poor)))
-    assert events.index("stake_deposited") < events.index("action_not_funded") < events.index("claim_posted")
+    assert events.index("request_accepted") < events.index("action_not_funded") < events.index("claim_posted")
+
+
+def test_what_could_not_be_defended_to_the_end_is_not_accepted(stage: Stage) -> None:
+    """A stake is not risked where moves cannot be paid for."""
+    request = stage.ask()
+    poor = Account.create()
+    pay(stage, poor.address, PARAMETERS.executor_stake + 5 * 10**15)
+    executor = stage.executor(client=Client(stage.chain, stage.deployment, poor), stake=PARAMETERS.executor_stake)
+    with capture_logs() as logs:
+        stage.settle_down(executor)
+        assert stage.request(request).status is RequestStatus.OPEN
+        pay(stage, poor.address, ETHER)
+        stage.settle_down(executor)
+    assert [e["event"] for e in logs].count("defence_not_funded") == 1
+    assert stage.request(request).status is RequestStatus.CLAIMED
 
 
 def test_an_account_that_cannot_pay_at_the_start_is_a_mistake_of_its_operator(stage: Stage) -> None:

@@ -51,7 +51,7 @@ def test_a_watcher_restarted_after_every_move_wins(stage: Stage) -> None:
     stage.settle_down(stage.executor(liar(0), LyingDefender), watcher)
     (dispute,) = stage.disputes_of(request)
     assert (dispute.status, dispute.reason) == (DisputeStatus.WON, Reason.STEP)
-    assert watcher.restarts >= 7, "deposit, challenge, layer, operator, element, terms, step"
+    assert watcher.restarts >= 5, "deposit, challenge, element, terms, step"
 
 
 def test_an_executor_restarted_after_every_move_wins(stage: Stage) -> None:
@@ -63,7 +63,7 @@ def test_an_executor_restarted_after_every_move_wins(stage: Stage) -> None:
     stage.pass_time(PARAMETERS.window)
     stage.settle_down(executor, watcher)
     assert stage.request(request).status is RequestStatus.FINAL
-    assert executor.restarts >= 7, "deposit, accept, claim, trace, layer, chunk, expiry and end"
+    assert executor.restarts >= 7, "deposit, accept, claim, layer, chunk, expiry and end"
 
 
 def test_both_are_restarted_by_turns(stage: Stage) -> None:

@@ -76,8 +76,8 @@ def test_a_dispute_is_told_move_by_move_to_whose_turn_it_is(stage: Stage) -> Non
     assert {to for _, to in opened} == {stage.watcher_client.address}
     assert {to for _, to in picked} == {stage.executor_client.address}
     assert {(m.dispute, m.claim) for m, _ in (*opened, *picked)} == {(dispute.id, claim.id)}
-    assert [m.level for m, _ in picked] == ["trace", "layer", "chunk", "terms"]
-    assert [m.side for m, _ in opened] == ["challenger"] * 4
+    assert [m.level for m, _ in picked] == ["layer", "terms"], "the challenge, which picks a layer, is told once"
+    assert [m.side for m, _ in opened] == ["challenger"] * 2
     assert picked[0][0].deadline - stage.look().timestamp <= PARAMETERS.clock
 
 
@@ -93,7 +93,7 @@ def test_deadlines_are_those_of_the_chain(stage: Stage) -> None:
         for dispute in stage.disputes_of(request):
             if dispute.side.name == "EXECUTOR":
                 assert mine.moves()[-1][0].deadline == dispute.deadline
-    assert len(wire.moves()) == 4
+    assert len(wire.moves()) == 2
 
 
 def test_who_has_something_at_stake_is_known_while_it_has(stage: Stage) -> None:

@@ -31,6 +31,7 @@ class Machine:
         self._evm.set_balance(CALLER, 10**20)
         self._address = self._evm.deploy(CALLER, made.bytecode)
         self.gas = 0
+        self._functions = {entry["name"] for entry in made.abi if entry["type"] == "function"}
 
     def call(self, function: str, *arguments: Any) -> Any:
         """What the function returns; Refused if it reverts. `gas` is then what its execution used."""
@@ -48,6 +49,10 @@ class Machine:
         nonzero = sum(1 for byte in data if byte)
         self.gas = self._evm.result.gas_used - 21_000 - 4 * (len(data) - nonzero) - 16 * nonzero
         return bytes(answer)
+
+    def has(self, function: str) -> bool:
+        """Whether the contract has a function of this name."""
+        return function in self._functions
 
     def artifact_errors(self) -> list[dict[str, Any]]:
         """The declared errors of the product's contracts."""

@@ -19,12 +19,16 @@ GWEI = 10**9
 class Pool(LocalProvider):
     """Takes replacements that offer a tenth more, mines what offers at least `base_fee`, the lowest nonce first.
 
-    Everybody else's transactions go to the chain directly, so only one account should send through it.
+    Everybody else's transactions go to the chain directly, so only one account should send through it. With `choosy`
+    it does not take what offers less than the base fee, as some nodes do not.
     """
 
     def __init__(self, chain: DevnetChain) -> None:
         super().__init__(chain)
         self.base_fee = GWEI
+        self.choosy = False
+        self.known = "already known"
+        """What it says of a transaction that it has: geth's words, by default."""
         self.waiting: dict[int, tuple[bytes, dict[str, Any]]] = {}
         self.taken: list[tuple[int, int]] = []
         """(nonce, price) of everything that was ever taken."""
@@ -48,10 +52,12 @@ class Pool(LocalProvider):
     def _take(self, raw: bytes) -> RPCResponse:
         fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
         nonce, price = fields["nonce"], fields["maxFeePerGas"]
+        if self.choosy and price < self.base_fee:
+            return _error("max fee per gas less than block base fee")
         if nonce in self.waiting:
             before = self.waiting[nonce]
             if before[0] == raw:
-                return _error("already known")
+                return _error(self.known)
             if 10 * price < 11 * before[1]["maxFeePerGas"]:
                 return _error("replacement transaction underpriced")
         self.waiting[nonce] = raw, fields

@@ -32,7 +32,7 @@ def deployed(chain: Chain) -> Deployment:
 BROKEN = [
     ("MoveTimeIsZero", {"move_time": 0}),
     ("WindowTooShort", {"window": P.move_time + P.layer_time - 1}),
-    ("ClockTooShort", {"clock": 15 * P.move_time + P.layer_time - 1}),
+    ("ClockTooShort", {"clock": 12 * P.move_time + P.layer_time - 1}),
     ("WithdrawalDelayTooShort", {"withdrawal_delay": P.window + 2 * P.clock - 1}),
     ("AcceptanceBondIsZero", {"acceptance_bond": 0}),
     ("ExecutorStakeTooLow", {"executor_stake": 2 * P.challenger_bond - 1}),

@@ -71,7 +71,7 @@ def test_the_same_dispute_is_the_same_transactions_at_the_same_times() -> None:
     (first, dispute), (second, again) = played(), played()
     assert first.recorded.mined == second.recorded.mined
     assert dispute.sent == again.sent
-    assert {sent.function for sent in dispute.sent} >= {"challenge", "openTensor", "openChunk", "openTerms", "step"}
+    assert {sent.function for sent in dispute.sent} >= {"challengeAt", "openTensor", "openChunk", "openTerms", "step"}
 
 
 def test_the_cost_of_an_instruction_leaves_out_what_it_calls() -> None:

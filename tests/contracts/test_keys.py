@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from eth_account import Account
 
 from contracts.errors import WrongSetup
-from contracts.keys import load_account
+from contracts.keys import address_of, create_keystore, load_account
 
 KEY = "0x" + "4c0883a69102937d" * 4
 ADDRESS = Account.from_key(KEY).address
@@ -99,3 +103,86 @@ def test_without_a_devnet_the_remedy_is_a_key_file(tmp_path: Path) -> None:
     (tmp_path / "garbage").write_text("not json")
     with pytest.raises(WrongSetup, match="give --key FILE"):
         load_account(None, "watcher", tmp_path / "garbage")
+
+
+# New keystores
+
+
+def test_a_new_keystore_is_for_its_owner_alone_and_opens_with_its_password_file(tmp_path: Path) -> None:
+    password, file = tmp_path / "password", tmp_path / "new" / "keystore.json"
+    password.write_text(f"{PASSWORD}\n")
+    address = create_keystore(file, password, {})
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert PASSWORD not in file.read_text()
+    assert address_of(file) == address
+    assert load_account(str(file), "watcher", file, {}, password).address == address
+
+
+def test_a_new_key_is_never_written_over_a_file(tmp_path: Path) -> None:
+    (file := tmp_path / "keystore.json").write_text("precious")
+    with pytest.raises(WrongSetup, match="exists; a key is never written over"):
+        create_keystore(file, None, {"REFUTE_PASSWORD": PASSWORD})
+    assert file.read_text() == "precious"
+
+
+def test_a_new_key_needs_a_password(tmp_path: Path) -> None:
+    file = tmp_path / "keystore.json"
+    with pytest.raises(WrongSetup, match="the password in REFUTE_PASSWORD is empty"):
+        create_keystore(file, None, {"REFUTE_PASSWORD": ""})
+    with pytest.raises(WrongSetup, match=r"the new keystore .* needs its password"):
+        create_keystore(file, None, {}, ask=_ends)
+    assert not file.exists()
+
+
+def test_at_a_terminal_a_new_password_is_typed_twice(tmp_path: Path) -> None:
+    """On a terminal of the operating system, whose other end this test is."""
+    typed = tmp_path / "typed.json"
+    assert "once more" in _at_terminal(typed, [PASSWORD, PASSWORD])
+    assert json.loads(typed.read_text())["crypto"]
+    other = tmp_path / "other.json"
+    said = _at_terminal(other, [PASSWORD, "wrong horse"])
+    assert "the two passwords differ; nothing was written" in said
+    assert not other.exists()
+    assert "horse" not in said
+
+
+def _at_terminal(file: Path, typed: list[str]) -> str:
+    """What making a keystore prints on a pseudo-terminal; each line is typed when a prompt stands there."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("REFUTE_")}
+    make = f"from pathlib import Path; from contracts.keys import create_keystore; create_keystore(Path({str(file)!r}))"
+    command = [sys.executable, "-c", make]
+    child, terminal = pty.fork()
+    if child == 0:
+        try:
+            os.execvpe(command[0], command, environment)
+        finally:
+            os._exit(127)
+    said, prompts = b"", 0
+    with suppress(OSError):  # what reading the terminal of a process that has ended gives
+        while part := os.read(terminal, 1024):
+            said += part
+            if said.count(b": ") > prompts and prompts < len(typed) and part.rstrip(b" ").endswith(b":"):
+                os.write(terminal, typed[prompts].encode() + b"\n")
+                prompts += 1
+    os.close(terminal)
+    os.waitpid(child, 0)
+    return said.decode()
+
+
+def _ends(prompt: str) -> str:
+    raise EOFError
+
+
+@pytest.mark.parametrize("content", [None, "", "\nsecond line"])
+def test_a_password_file_without_a_password_is_named(tmp_path: Path, keystore: str, content: str | None) -> None:
+    (file := tmp_path / "keystore.json").write_text(keystore)
+    password = tmp_path / "password"
+    if content is not None:
+        password.write_text(content)
+    with pytest.raises(WrongSetup, match=f"password file {password} .*; it holds the password in its first line"):
+        load_account(str(file), "watcher", file, {"REFUTE_PASSWORD": PASSWORD}, password)
+
+
+def test_the_address_of_a_plain_key_file(tmp_path: Path) -> None:
+    (file := tmp_path / "key").write_text(KEY)
+    assert address_of(file) == ADDRESS

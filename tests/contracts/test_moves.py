@@ -1,4 +1,4 @@
-"""Walk and Referee against the pure rules, move by move: the same positions, the same refusals, for any move."""
+"""The stateless contracts against the pure rules, move by move: the same positions, the same refusals, for any move."""
 
 from __future__ import annotations
 
@@ -11,24 +11,38 @@ from functools import cache
 import pytest
 
 from contracts import calls
-from prover.encoding import decode_operator
 from prover.game import rules
-from prover.game.adversaries import FaultyInterpretation, LyingDefender, MistakenChallenger, WanderingChallenger
-from prover.game.moves import Move, OpenTerms, RefuteProgram
+from prover.game.adversaries import (
+    FaultyInterpretation,
+    LyingDefender,
+    LyingFactorDefender,
+    MisopeningDefender,
+    MistakenChallenger,
+    WanderingChallenger,
+)
+from prover.game.moves import (
+    Move,
+    PickElement,
+    PickTensor,
+    RefuteChunk,
+    RefuteFactor,
+    RefuteNodes,
+    RefuteProgram,
+)
 from prover.game.players import Challenger, Defender
 from prover.game.position import Phase, Position
 from prover.game.simulator import Stage, initial_position, play
 from prover.interpreter import Interpretation
 from prover.operators import TABLE, row_of
-from prover.program import Opcode, Operator
+from prover.program import Operator
 from tests.contracts.machine import Refused, machine
 from tests.damage import damaged
+from tests.game import test_wrong_openings as factors
 from tests.game.test_single_faults import random_fault
-from tests.steps import DISPUTE, REFEREE, REFUTED, by_the_rules
+from tests.steps import DISPUTE, REFUTED, by_the_rules
 from tests.strategies import random_operator, random_program
 
-WALK = machine("Walk")
-OF_THE_REFEREE = {"pickElement", "openTerms", "pickTerms", "step"}
+RULES = [machine(name) for name in ("Walk", "Referee", "Commitments")]
 
 PROGRAMS = 24
 MUTANTS_PER_MOVE = 6
@@ -37,25 +51,13 @@ MOST_GAS = 2_000_000
 
 def on_chain(position: Position, move: Move) -> Position | str:
     call = calls.answer(DISPUTE, position, move)
-    contract = REFEREE if call.function in OF_THE_REFEREE else WALK
+    contract = next(rules for rules in RULES if rules.has(call.function))
     try:
         after = contract.call(call.function, *call.arguments)
     except Refused as refused:
         return refused.name
     assert contract.gas < MOST_GAS, (call.function, contract.gas)
-    return of_words(after) if after else REFUTED
-
-
-def of_words(words: tuple[bytes, ...]) -> Position:
-    """A position from the 32-byte words of its struct."""
-    values = [
-        word if isinstance(default, bytes) else int.from_bytes(word, "big", signed=True)
-        for word, default in zip(words, EXAMPLE.words(), strict=True)
-    ]
-    return Position(Phase(values[0]), *values[1:])  # type: ignore[arg-type]
-
-
-EXAMPLE = Position.initial(1, bytes(32), bytes(32), bytes(32))
+    return position.with_words(after) if after else REFUTED
 
 
 @cache
@@ -71,8 +73,17 @@ def stages(seed: int) -> list[Stage]:
         liar = FaultyInterpretation(program, weights, tuple(inputs), random_fault(program, rng))
         if liar.trace.root != honest.trace.root:
             position = initial_position(program, liar.trace.root, tuple(inputs))
-            games.append(play(position, LyingDefender(liar), Challenger(honest)))
+            for executor in defenders(liar, honest):
+                games.append(play(position, executor, Challenger(honest)))
     return [stage for game in games for stage in game.walk]
+
+
+def defenders(liar: FaultyInterpretation, honest: Interpretation) -> Iterator[Defender]:
+    """The strongest liar, and those whose openings are wrong."""
+    yield LyingDefender(liar)
+    yield LyingFactorDefender(liar)
+    for phase in (Phase.TENSOR_OPEN, Phase.CHUNK_OPEN):
+        yield MisopeningDefender(liar, honest, phase)
 
 
 @pytest.mark.parametrize("seed", range(PROGRAMS))
@@ -81,9 +92,22 @@ def test_legal_moves_lead_to_the_same_positions(seed: int) -> None:
         assert on_chain(stage.position, stage.move) == by_the_rules(stage.position, stage.move)
 
 
+def test_a_wrong_factor_is_refuted_alike() -> None:
+    """Random programs have no long sums with m and c of their own; each damage to its refutation is compared too."""
+    lying, honest, rng = LyingFactorDefender(factors.LIAR), Challenger(factors.HONEST), random.Random(1)
+    position = initial_position(factors.PROGRAM, factors.LIAR.trace.root, factors.LIAR.inputs)
+    *walk, last = play(position, lying, honest).walk
+    assert isinstance(last.move, RefuteFactor)
+    for stage in (*walk, last):
+        for move in (stage.move, *damaged(stage.move, rng, 2 * MUTANTS_PER_MOVE)):
+            assert on_chain(stage.position, move) == by_the_rules(stage.position, move)
+
+
 def test_the_games_take_every_move() -> None:
     seen = Counter(stage.position.phase for seed in range(PROGRAMS) for stage in stages(seed))
     assert set(seen) == set(Phase)
+    made = {type(stage.move) for seed in range(PROGRAMS) for stage in stages(seed)}
+    assert made >= {RefuteNodes, RefuteChunk}
 
 
 @pytest.mark.parametrize("seed", range(PROGRAMS))
@@ -92,13 +116,7 @@ def test_damaged_moves_are_refused_under_the_same_name(seed: int) -> None:
     for stage in stages(seed):
         for move in damaged(stage.move, rng, MUTANTS_PER_MOVE):
             expected, got = by_the_rules(stage.position, move), on_chain(stage.position, move)
-            if got == "UnreadOpening" and opens_reduce(move):
-                continue  # a reduce has no m and c: the chain insists that they are left empty
             assert got == expected, (move, stage.position)
-
-
-def opens_reduce(move: Move) -> bool:
-    return isinstance(move, OpenTerms) and decode_operator(move.record).opcode is Opcode.REDUCE
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -118,6 +136,17 @@ def test_a_valid_record_cannot_be_refuted(seed: int) -> None:
             move = stage.move
             claim = RefuteProgram(move.operator, move.record, move.path)  # type: ignore[union-attr]
             assert on_chain(stage.position, claim) == "RecordIsValid"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_right_opening_cannot_be_refuted(seed: int) -> None:
+    """INVARIANT 1: for honest executors there is no proof that an opening is wrong."""
+    for stage in stages(seed):
+        match stage.move:
+            case PickTensor(nodes, _):
+                assert on_chain(stage.position, RefuteNodes(nodes)) == "OpeningHolds"
+            case PickElement(_, chunk, _):
+                assert on_chain(stage.position, RefuteChunk(chunk)) == "OpeningHolds"
 
 
 # Steps of every operator, at random elements

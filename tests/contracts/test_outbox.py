@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from contracts import calls
+from contracts import calls, outbox
 from contracts.batch import Done
 from contracts.chain import Chain
 from contracts.client import Client
-from contracts.errors import ChainUnavailable, Unmined
+from contracts.errors import ChainUnavailable, NodeRefused, Unmined
 from contracts.provider import DEVNET_KEYS
 from tests.agents.stage import ETHER, PARAMETERS, Stage
 from tests.contracts.pool import GWEI, Pool
@@ -79,11 +79,15 @@ def test_what_offers_less_than_the_base_fee_is_replaced_from_the_lowest_nonce_on
     unmined(sender, blindly(calls.start_withdrawal(ETHER // 2)))
     (first, low), (replaced, high), (behind, _) = pool.taken
     assert first == replaced == behind - 1
+    seen = sender.on_their_way()
+    assert (seen.count, seen.replaced) == (2, 1)
+    assert seen.cost > ETHER
     assert high >= pool.base_fee
     assert high * 8 >= low * 9
     assert pool.mine() == 2
     outcomes = sender.transact_all([calls.deposit(1)])
     assert isinstance(outcomes[0], Unmined), "a new one, not the one that was mined"
+    assert sender.on_their_way().count == 1
     assert staked(stage) == ETHER // 2
 
 
@@ -132,6 +136,47 @@ def test_what_the_node_has_forgotten_is_sent_again(stage: Stage, pool: Pool) -> 
     unmined(sender, calls.deposit(ETHER))
     assert pool.mine() == 1
     assert staked(stage) == ETHER
+
+
+def test_what_the_node_has_forgotten_is_not_waited_for(
+    stage: Stage, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "LOOK", 0.01)
+    looks = 0
+
+    def drop(method: str) -> None:
+        nonlocal looks
+        if method == "eth_getTransactionReceipt":
+            pool.waiting.clear()
+            looks += 1
+            assert looks < 100, "it still waits"
+
+    pool.when_asked = drop
+    unmined(client(stage, pool, patience=1_000), calls.deposit(ETHER), calls.deposit(2 * ETHER))
+
+
+def test_a_fee_that_rises_just_before_something_is_sent_is_offered(stage: Stage, pool: Pool) -> None:
+    pool.choosy = True
+
+    def rise(method: str) -> None:
+        if method == "eth_sendRawTransaction":
+            pool.base_fee = 20 * GWEI
+
+    pool.when_asked = rise
+    unmined(client(stage, pool), calls.deposit(ETHER))
+    assert pool.mine() == 1
+    pool.when_asked = lambda method: None
+    pool.base_fee = PARAMETERS.peak_gas_price * 4
+    with pytest.raises(NodeRefused, match="less than block base fee"):
+        client(stage, pool).transact(calls.deposit(ETHER))  # beyond what the operator allows
+
+
+@pytest.mark.parametrize("words", ["already known", "transaction already imported"])
+def test_a_transaction_that_the_node_has_is_no_refusal(stage: Stage, pool: Pool, words: str) -> None:
+    pool.known = words
+    chain, to = Chain(pool), stage.deployment.refute
+    sent = {chain.send(ACCOUNT, to, b"", value=0, gas=0, nonce=0, base_fee=GWEI) for _ in range(2)}
+    assert (len(sent), len(pool.taken)) == (1, 1)
 
 
 def test_one_that_is_waited_for_in_vain_is_no_failure_of_the_chain_only(stage: Stage, pool: Pool) -> None:

@@ -26,10 +26,11 @@ from contracts.snapshot import ClaimStatus, RequestStatus, Snapshot
 from prover import encoding
 from prover.errors import IllegalMove
 from prover.game import rules
-from prover.game.moves import Move, opened_content
+from prover.game.moves import Move, Step, opened_content
 from prover.game.openings import Opened
-from prover.game.players import NothingDiffers
+from prover.game.players import Challenger, NothingDiffers
 from prover.game.position import Phase, Position, Side
+from prover.game.refutations import Refuted
 from prover.game.simulator import Opens, Picks
 from prover.program import Program
 from prover.trace import Array, Execution, tensor_bytes
@@ -140,8 +141,9 @@ class Arena:
             request = self.ask(execution.program, execution.inputs)
         self.executor.transact(calls.accept(request))
         outputs = [tensor_bytes(a) for a in execution.outputs]
-        interface = encoding.encode_interface(execution.program)
-        done = self.executor.transact(calls.claim(request, interface, execution.trace.root, outputs, delegate))
+        head, interface = encoding.encode_head(execution.program), encoding.encode_interface(execution.program)
+        nodes = execution.trace.nodes
+        done = self.executor.transact(calls.claim(request, head, interface, nodes, outputs, delegate))
         claim: bytes = done.event("Claimed").arguments["claim"]
         return claim
 
@@ -153,11 +155,37 @@ class Arena:
 
     # Disputes
 
-    def play(self, claim: bytes, program: Program, executor: Opens, challenger: Picks) -> Walked:
-        """Play a dispute to its end on chain, beside the pure rules. A side that is stuck loses by the clock."""
-        dispute, position = self.challenge(claim, program)
+    def expiry(self, disputes: Sequence[bytes]) -> Call:
+        """The call that expires disputes, by their ids."""
+        held = self.look().disputes
+        return calls.expire([held[dispute].party for dispute in disputes])
+
+    def settlement(self, dispute: bytes) -> Call:
+        return calls.settle(self.look().disputes[dispute].party)
+
+    def challenge_at(self, claim: bytes, program: Program, challenger: Challenger) -> tuple[bytes, Position, Opened]:
+        """Open a dispute at the first of the claim's nodes that differs: its id, its position, and what was opened."""
+        nodes = self.look().claims[claim].nodes
+        call = calls.challenge_at(claim, program, nodes, challenger.first_pick(nodes))
+        done = self.challenger.transact(call)
+        root = first_position(done.event("Challenged").arguments)
+        moved = done.event("Moved")
+        return moved.arguments["dispute"], moved_to(root, done), Opened(root, moved.arguments["opened"])
+
+    def play(
+        self, claim: bytes, program: Program, executor: Opens, challenger: Picks, at: Challenger | None = None
+    ) -> Walked:
+        """Play a dispute to its end on chain, beside the pure rules. A side that is stuck loses by the clock.
+
+        It begins at the trace root, or where challenger `at` sees a difference in the claim's nodes.
+        """
         walked = Walked(Side.EXECUTOR, "")
         history: list[Opened] = []
+        if at is None:
+            dispute, position = self.challenge(claim, program)
+        else:
+            dispute, position, opened = self.challenge_at(claim, program, at)
+            history.append(opened)
         while True:
             side = position.phase.side
             mover = self.executor if side is Side.EXECUTOR else self.challenger
@@ -176,9 +204,9 @@ class Arena:
             walked.gas.append(done.gas)
             walked.largest = max(walked.largest, size_of(call))
             expected = rules.apply(position, move)
-            if isinstance(expected, rules.Refuted):
+            if isinstance(expected, Refuted):
                 assert done.event("Resolved").arguments["challengerWon"]
-                walked.winner, walked.ending = Side.CHALLENGER, "step"
+                walked.winner, walked.ending = Side.CHALLENGER, ending_of(move)
                 return walked
             assert moved_to(position, done) == expected
             if content := opened_content(move):
@@ -189,7 +217,7 @@ class Arena:
     def _stuck(self, walked: Walked, dispute: bytes, side: Side, ending: str) -> Walked:
         """The clock of the side to move runs out."""
         self.pass_time(self.deployment.parameters.clock)
-        event = self.stranger.transact(calls.expire([dispute])).event("Resolved")
+        event = self.stranger.transact(self.expiry([dispute])).event("Resolved")
         challenger_won = side is Side.EXECUTOR
         assert event.arguments["challengerWon"] is challenger_won
         walked.winner = Side.CHALLENGER if challenger_won else Side.EXECUTOR
@@ -253,6 +281,11 @@ def refusal_of(position: Position, move: Move) -> str:
     except IllegalMove as error:
         return error.rule
     raise AssertionError(f"the rules allow {type(move).__name__} in {position.phase.name}")
+
+
+def ending_of(move: Move) -> str:
+    """How a dispute ends that this move wins."""
+    return "step" if isinstance(move, Step) else type(move).__name__
 
 
 def size_of(call: Call) -> int:

@@ -23,10 +23,10 @@ from prover.game.adversaries import (
 from prover.game.moves import OpenLayer, RefuteProgram
 from prover.game.openings import Opened
 from prover.game.players import Challenger, Defender
-from prover.game.position import Phase, Position, Side
+from prover.game.position import Ground, Party, Phase, Position, Side
 from prover.interpreter import Interpretation
-from prover.merkle import keccak, leaf, path
-from prover.trace import Array, TraceRoot, tensor_bytes
+from prover.merkle import fold, keccak, leaf, path
+from prover.trace import Array, tensor_bytes
 from tests.game.arena import ETHER, FEE, Arena, Conduct, moved_to
 from tests.strategies import random_program
 
@@ -87,7 +87,7 @@ def test_invariant_3_a_claim_ends_within_window_and_both_clocks_however_slow_bot
         position = moved_to(position, done)
     assert arena.refuses(arena.stranger, calls.finalise(claim)) == "DisputesUnresolved"
     arena.set_time(deadline_of(arena, dispute))
-    arena.stranger.transact(calls.expire([dispute]))
+    arena.stranger.transact(arena.expiry([dispute]))
     arena.stranger.transact(calls.finalise(claim))
     assert end - parameters.clock < arena.now <= end
 
@@ -108,10 +108,10 @@ def test_invariant_3_disputes_run_beside_each_other(arena: Arena) -> None:
         arena.set_next_time(posted + parameters.window - seconds)
         disputes.append(arena.challenge(claim, PROGRAM, by=client)[0])
     arena.set_time(posted + parameters.window + parameters.clock)
-    arena.stranger.transact(calls.expire(disputes))
+    arena.stranger.transact(arena.expiry(disputes))
     assert arena.look().claims[claim].status is ClaimStatus.FALLEN
     for dispute in disputes[1:]:
-        arena.stranger.transact(calls.settle(dispute))
+        arena.stranger.transact(arena.settlement(dispute))
     arena.check_conservation()
 
 
@@ -180,32 +180,32 @@ def test_invariant_6_a_move_counts_before_the_deadline_and_a_timeout_from_it_on(
     arena.set_next_time(deadline_of(arena, dispute) + seconds)
     if seconds < 0:
         arena.executor.transact(move)
-        assert arena.refuses(arena.stranger, calls.expire([dispute])) == "NothingExpired"
+        assert arena.refuses(arena.stranger, arena.expiry([dispute])) == "NothingExpired"
     else:
         assert arena.refuses(arena.executor, move) == "MoveAfterDeadline"
-        arena.stranger.transact(calls.expire([dispute]))
+        arena.stranger.transact(arena.expiry([dispute]))
 
 
 def test_invariant_7_nothing_is_missing_because_its_hash_is_zero(arena: Arena) -> None:
-    """A trace root of zeros is a claim like any other, and so are all-zero tensors."""
+    """A trace of zeros is a claim like any other, and so are all-zero tensors."""
 
     class Zero(ReplacedOutput):
         @property
         def trace(self) -> object:  # type: ignore[override]
             held = HONEST.trace
             zero = type(held)(held.checkpoints, held.roots)
-            zero.__dict__["root"] = TraceRoot(bytes(32))
+            zero.__dict__["leaves"] = [bytes(32)] * len(PROGRAM.layers)
             return zero
 
     claim = arena.claim(Zero(HONEST, HONEST.outputs))
     dispute, position = arena.challenge(claim, PROGRAM)
-    assert position.trace_root == bytes(32)
+    assert position.ground.trace_root == fold([bytes(32)] * len(PROGRAM.layers))
     arena.set_time(deadline_of(arena, dispute))
-    assert arena.stranger.transact(calls.expire([dispute])).event("Resolved").arguments["challengerWon"]
+    assert arena.stranger.transact(arena.expiry([dispute])).event("Resolved").arguments["challengerWon"]
     unknown = bytes(32)
     assert arena.refuses(arena.challenger, calls.challenge(unknown, PROGRAM)) == "UnknownClaim"
     assert arena.refuses(arena.executor, calls.accept(unknown)) == "UnknownRequest"
-    assert arena.refuses(arena.executor, calls.settle(unknown)) == "UnknownDispute"
+    assert arena.refuses(arena.executor, calls.settle(Party(unknown, arena.executor.address))) == "UnknownDispute"
 
 
 @pytest.mark.parametrize("conduct", [Conduct.REFUSES, Conduct.BURNS_GAS, Conduct.RE_ENTERS])
@@ -218,8 +218,8 @@ def test_invariant_8_a_participant_that_misbehaves_on_payment_holds_up_nobody(ar
     second, _ = arena.challenge(claim, PROGRAM)
     first = arena.executor.view("disputeId", claim, contract)
     arena.pass_time(arena.deployment.parameters.clock)
-    arena.stranger.transact(calls.expire([first]))
-    arena.challenger.transact(calls.settle(second))
+    arena.stranger.transact(arena.expiry([first]))
+    arena.challenger.transact(arena.settlement(second))
     credits = arena.executor.view("creditsOf", contract)
     assert credits > 0
     assert not arena.through(contract, calls.collect())
@@ -245,13 +245,13 @@ def test_invariant_9_no_wei_appears_or_vanishes(arena: Arena) -> None:
     walked = arena.play(claim, PROGRAM, LyingDefender(LIAR), Challenger(HONEST))
     assert walked.winner is Side.CHALLENGER
     arena.check_conservation()
-    arena.other.transact(calls.settle(arena.executor.view("disputeId", claim, arena.other.address)))
+    arena.other.transact(arena.settlement(arena.executor.view("disputeId", claim, arena.other.address)))
     arena.check_conservation()
     claim = arena.claim(HONEST)
     arena.challenge(claim, PROGRAM)
     arena.executor.transact(calls.answer(*_first_move(arena, claim)))
     arena.pass_time(arena.deployment.parameters.window)
-    arena.stranger.transact(calls.expire([arena.executor.view("disputeId", claim, arena.challenger.address)]))
+    arena.stranger.transact(arena.expiry([arena.executor.view("disputeId", claim, arena.challenger.address)]))
     arena.check_conservation()
     arena.executor.transact(calls.finalise(claim))
     arena.check_conservation()
@@ -271,7 +271,8 @@ def _first_move(arena: Arena, claim: bytes) -> tuple[bytes, Position, object]:
     commitment = encoding.layers_root(PROGRAM)
     request = arena.by_name("claimOf", claim)["held"]["request"]
     inputs = arena.by_name("requestOf", request)[""]["inputs"]
-    position = Position.initial(len(PROGRAM.layers), commitment, HONEST.trace.root, inputs)
+    ground = Ground(len(PROGRAM.layers), commitment, HONEST.trace.root, inputs, arena.challenger.address)
+    position = Position.initial(ground, claim)
     return dispute, position, Defender(HONEST).answer(position)
 
 
@@ -282,10 +283,10 @@ def test_invariant_10_half_is_burned_and_every_standing_dispute_is_paid_for_its_
     walked = arena.play(claim, PROGRAM, LyingDefender(LIAR), Challenger(HONEST))
     assert walked.ending == "step"
     assert arena.executor.view("burned") == stake // 2
-    settled = arena.other.transact(calls.settle(bystander)).event("Settled").arguments["paid"]
+    settled = arena.other.transact(arena.settlement(bystander)).event("Settled").arguments["paid"]
     assert settled > 0
     assert settled + arena.executor.view("creditsOf", arena.challenger.address) == stake // 2
-    assert arena.refuses(arena.other, calls.settle(bystander)) == "DisputeIsResolved"
+    assert arena.refuses(arena.other, arena.settlement(bystander)) == "DisputeIsResolved"
     assert arena.refuses(arena.other, calls.challenge(claim, PROGRAM)) == "AlreadyChallenged"
     assert arena.refuses(arena.stranger, calls.challenge(claim, PROGRAM)) == "ClaimHasFallen"
 

@@ -44,19 +44,19 @@ def test_a_side_that_is_not_to_move_cannot(arena: Arena) -> None:
 def test_no_move_counts_from_the_deadline_on_nor_after_the_end(arena: Arena) -> None:
     dispute, position = arena.challenge(arena.claim(LYING), MODEL.program)
     opening = calls.answer(dispute, position, LyingDefender(LYING).answer(position))
-    assert arena.refuses(arena.stranger, calls.expire([dispute])) == "NothingExpired"
+    assert arena.refuses(arena.stranger, arena.expiry([dispute])) == "NothingExpired"
     arena.set_time(deadline_of(arena, dispute))
     assert arena.refuses(arena.executor, opening) == "MoveAfterDeadline"
-    arena.stranger.transact(calls.expire([dispute]))
+    arena.stranger.transact(arena.expiry([dispute]))
     assert arena.refuses(arena.executor, opening) == "DisputeIsResolved"
-    assert arena.refuses(arena.stranger, calls.expire([dispute])) == "NothingExpired"
-    assert arena.refuses(arena.challenger, calls.settle(dispute)) == "DisputeIsResolved"
+    assert arena.refuses(arena.stranger, arena.expiry([dispute])) == "NothingExpired"
+    assert arena.refuses(arena.challenger, arena.settlement(dispute)) == "DisputeIsResolved"
 
 
 def claim_on(request: bytes, outputs: list[bytes] | None = None) -> calls.Call:
     plain = [tensor_bytes(output) for output in HONEST.outputs]
-    interface = encoding.encode_interface(MODEL.program)
-    return calls.claim(request, interface, HONEST.trace.root, plain if outputs is None else outputs)
+    head, interface = encoding.encode_head(MODEL.program), encoding.encode_interface(MODEL.program)
+    return calls.claim(request, head, interface, HONEST.trace.nodes, plain if outputs is None else outputs)
 
 
 def test_a_request_has_one_acceptor_and_one_claim(arena: Arena) -> None:

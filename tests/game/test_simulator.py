@@ -13,6 +13,7 @@ from prover.game.adversaries import (
     Fault,
     FaultyInterpretation,
     LyingDefender,
+    MisopeningDefender,
     MistakenChallenger,
     SilentDefender,
     WanderingChallenger,
@@ -151,13 +152,21 @@ class Garbling(Defender):
         match move:
             case OpenTrace(nodes) | OpenTensor(nodes):
                 return replace(move, nodes=(bytes(32), *nodes[1:]))
-            case OpenLayer(_, _, roots):
+            case OpenLayer(_, _, roots, _):
                 return replace(move, roots=(*roots[:-1], bytes(32)))
             case OpenChunk(chunk):
                 return OpenChunk(chunk[:-1])
-            case OpenTerms(_, values, _):
+            case OpenTerms(_, values):
                 return replace(move, values=values + bytes(8))
         raise AssertionError(move)
+
+
+@pytest.mark.parametrize(("phase", "refuted"), [(Phase.TENSOR_OPEN, "RefuteNodes"), (Phase.CHUNK_OPEN, "RefuteChunk")])
+def test_an_executor_that_opens_the_truth_after_a_lie_is_refuted(phase: Phase, refuted: str) -> None:
+    """INVARIANT 2 and 4: nothing differs, but what is opened does not hash to what is disputed."""
+    lying = MisopeningDefender(liar(0, 0, ROWS - 1), HONEST, phase)
+    outcome = dispute(lying, Challenger(HONEST))
+    assert (outcome.winner, outcome.ending) == (Side.CHALLENGER, refuted)
 
 
 @pytest.mark.parametrize("phase", [p for p in Phase if p.side is Side.EXECUTOR])
@@ -168,7 +177,7 @@ def test_a_garbage_opening_is_refused_at_every_level(phase: Phase) -> None:
     refusals = {
         Phase.TRACE_OPEN: "WrongNodes",
         Phase.LAYER_OPEN: "WrongSlots",
-        Phase.TENSOR_OPEN: "WrongNodes",
+        Phase.TENSOR_OPEN: "RefuteNodes",
         Phase.CHUNK_OPEN: "WrongChunkLength",
         Phase.TERMS_OPEN: "WrongValuesLength",
     }

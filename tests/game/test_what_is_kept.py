@@ -45,7 +45,7 @@ def test_a_second_answer_takes_the_place_of_one_that_fell(arena: Arena) -> None:
     assert (status_of(arena, first), status_of(arena, second)) == (FALLEN, FINAL)
     assert arena.refuses(arena.other, calls.challenge(first, PROGRAM)) == "AlreadyChallenged"
     assert arena.refuses(arena.stranger, calls.challenge(first, PROGRAM)) == "ClaimHasFallen"
-    arena.other.transact(calls.settle(bystander))
+    arena.other.transact(arena.settlement(bystander))
     outputs = [tensor_bytes(output) for output in HONEST.outputs]
     assert arena.executor.view("resultOf", request)[1] == posted.commitment(outputs)
     assert arena.look().claims[first].status is ClaimStatus.FALLEN
@@ -60,7 +60,7 @@ def test_bonds_of_lost_disputes_are_counted(arena: Arena) -> None:
         position = arena.look().disputes[dispute].position
         arena.executor.transact(calls.answer(dispute, position, Defender(HONEST).answer(position)))
     arena.pass_time(max(arena.deployment.parameters.clock, arena.deployment.parameters.window))
-    arena.stranger.transact(calls.expire(disputes))
+    arena.stranger.transact(arena.expiry(disputes))
     arena.check_conservation()
     assert arena.by_name("claimOf", claim)["held"]["docket"]["lost"] == 2
     before = arena.executor.view("creditsOf", arena.executor.address)

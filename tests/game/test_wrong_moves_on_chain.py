@@ -10,7 +10,7 @@ import pytest
 
 from contracts import calls
 from prover.game.adversaries import LyingDefender
-from prover.game.moves import EMPTY, Move, Opening, opened_content
+from prover.game.moves import EMPTY, Move, Opening, RefuteChunk, RefuteFactor, RefuteNodes, opened_content
 from prover.game.openings import Opened
 from prover.game.players import Challenger
 from prover.game.position import Phase, Position, Side
@@ -39,12 +39,13 @@ INPUTS = [np.arange(300, dtype="<i2").astype("<i1")]
 
 
 def broad_model() -> Model:
-    """One layer of one operator whose result has two chunks: its dispute goes through the levels of a tensor."""
+    """A layer of two operators whose results have two chunks: its dispute goes through pick and levels of a tensor."""
     lo, hi = DType.I32.lo, DType.I32.hi
     given = View(InputRef(0), DType.I8, 300, 0, (1,))
     plus = Operator(Opcode.ZIP, 0, DType.I32, (300,), (given, Immediate(3), Immediate(1), Immediate(0)), lo, hi)
+    again = replace(plus, operands=(given, Immediate(2), Immediate(1), Immediate(0)))
     output = OutputSpec(CheckpointRef(0, 0, 1), DType.I32, (300,))
-    return Model(Program((TensorSpec(DType.I8, (300,)),), (Layer((plus,), (0,)),), (output,)), {})
+    return Model(Program((TensorSpec(DType.I8, (300,)),), (Layer((plus, again), (0,)),), (output,)), {})
 
 
 def with_opening(openings: tuple[Opening, ...], **changes: object) -> tuple[Opening, ...]:
@@ -58,29 +59,34 @@ def spoiled(position: Position, move: Move) -> Iterator[tuple[str, Move]]:
     match position.phase:
         case Phase.TRACE_OPEN | Phase.TENSOR_OPEN:
             nodes = move.nodes
-            for wrong in ((ZERO, *nodes[1:]), nodes[::-1], nodes[:-1], (*nodes, ZERO), ()):
+            others = ((ZERO, *nodes[1:]), nodes[::-1]) if position.phase is Phase.TRACE_OPEN else ()
+            for wrong in (*others, nodes[:-1], (*nodes, ZERO), ()):
                 yield "WrongNodes", replace(move, nodes=wrong)
         case Phase.TRACE_PICK | Phase.TENSOR_PICK:
             nodes = move.nodes
             yield "NotWhatWasOpened", replace(move, nodes=(ZERO, *nodes[1:]))
             yield "NotWhatWasOpened", replace(move, nodes=())
             yield "NoSuchChild", replace(move, child=len(nodes))
+            if position.phase is Phase.TENSOR_PICK:
+                yield "OpeningHolds", RefuteNodes(nodes)
+                yield "NotWhatWasOpened", RefuteNodes(nodes[1:])
         case Phase.LAYER_OPEN:
             roots = move.roots
+            yield "WrongRecordPath", replace(move, only=b"" if move.only else b"\0")
             yield "WrongSlots", replace(move, roots=(ZERO, *roots[1:]))
             yield "WrongRootCount", replace(move, roots=(*roots, ZERO))
             yield "WrongRootCount", replace(move, roots=())
             yield "WrongLayerPath", replace(move, path=(*move.path, ZERO))
             yield "WrongLayerPath", replace(move, record=move.record + b"\0")
         case Phase.OPERATOR_PICK:
-            roots, record = move.roots, move.record
-            yield "NotWhatWasOpened", replace(move, roots=(ZERO, *roots[1:]))
-            yield "WrongRecordPath", replace(move, operator=len(roots))
+            record = move.record
+            yield "NotWhatWasOpened", replace(move, root=ZERO)
+            yield "NotWhatWasOpened", replace(move, root_path=(*move.root_path, ZERO))
+            yield "NotWhatWasOpened", replace(move, operator=position.operators)
             yield "WrongRecordPath", replace(move, record=record[:-1])
             yield "WrongRecordPath", replace(move, path=(*move.path, ZERO))
         case Phase.CHUNK_OPEN:
             chunk = move.chunk
-            yield "WrongChunk", replace(move, chunk=bytes([chunk[0] ^ 1]) + chunk[1:])
             for wrong in (chunk[:-1], chunk + b"\0", b"", bytes(2048)):
                 yield "WrongChunkLength", replace(move, chunk=wrong)
         case Phase.ELEMENT_PICK:
@@ -88,17 +94,24 @@ def spoiled(position: Position, move: Move) -> Iterator[tuple[str, Move]]:
             yield "NotWhatWasOpened", replace(move, chunk=chunk + b"\0")
             yield "NoSuchElement", replace(move, item=len(chunk) // 4)
             yield "WrongRecord", replace(move, record=record[:-1])
+            yield "OpeningHolds", RefuteChunk(chunk)
+            yield "NotWhatWasOpened", RefuteChunk(chunk[:-1])
         case Phase.TERMS_OPEN:
             values = move.values
-            one_more = values[:-1] + bytes([values[-1] ^ 1])
+            one_more = bytes([values[0] ^ 1]) + values[1:]
             yield "ValuesDoNotCombine", replace(move, values=one_more)
+            yield "WrongFactor", replace(move, values=values[:-1] + bytes([values[-1] ^ 1]))
             for wrong in (values[:-8], values + bytes(8), values[:-1], b""):
                 yield "WrongValuesLength", replace(move, values=wrong)
-            yield "UnreadOpening", replace(move, finish=(Opening(b"\0"), EMPTY))
         case Phase.TERMS_PICK:
             values = move.values
             yield "NotWhatWasOpened", replace(move, values=values + bytes(8))
             yield "NoSuchRange", replace(move, choice=len(values) // 8)
+            factor = RefuteFactor(move.record, values, 0, (EMPTY,))
+            yield "OpeningHolds", factor
+            yield "NoSuchFactor", replace(factor, number=2)
+            yield "WrongOpeningCount", replace(factor, operand=())
+            yield "UnreadOpening", replace(factor, operand=(Opening(b"\0"),))
         case Phase.STEP:
             yield from spoiled_steps(move)
 
@@ -115,14 +128,14 @@ def spoiled_steps(move: Move) -> Iterator[tuple[str, Move]]:
     yield "WrongPostedList", replace(move, operands=with_opening(openings, posted=bytes(40)))
     yield "WrongOpeningCount", replace(move, operands=openings[:-1])
     yield "WrongOpeningCount", replace(move, operands=(*openings, EMPTY))
-    unread = (*openings[:-1], Opening(b"\0"))
-    yield "UnreadOpening", replace(move, operands=unread)
+    if openings[-1] == EMPTY:
+        yield "UnreadOpening", replace(move, operands=(*openings[:-1], Opening(b"\0")))
     yield "WrongRecord", replace(move, record=move.record[:-1])
 
 
 @pytest.mark.parametrize(
     ("model", "element", "phases"),
-    [(small_model(), 2, {*Phase} - TENSOR), (broad_model(), 290, {*Phase} - TRACE - TERMS)],
+    [(small_model(), 2, {*Phase} - TENSOR - {Phase.OPERATOR_PICK}), (broad_model(), 290, {*Phase} - TRACE - TERMS)],
     ids=["to the terms", "through a tensor"],
 )
 def test_wrong_moves_are_refused_by_name_at_every_level(model: Model, element: int, phases: set[Phase]) -> None:

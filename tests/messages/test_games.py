@@ -57,7 +57,7 @@ class Paced:
 
 
 def test_agents_that_hardly_look_at_the_chain_play_a_whole_dispute(table: Table) -> None:
-    """Each move wakes the other side: eight moves follow each other though nobody looks within the hour."""
+    """Each move wakes the other side: they follow each other though nobody looks within the hour."""
     executor, watcher = table.executor(interval=NEVER), table.watcher(interval=NEVER)
     request = table.stage.ask()
     table.run(executor, watcher)
@@ -84,11 +84,10 @@ def test_a_dispute_is_won_though_the_broker_stops_and_starts_in_the_middle(mosqu
     request = table.stage.ask()
     table.run(table.executor(defend=defend), table.watcher())
     eventually(lambda: bool(table.stage.disputes_of(request)))
-    paced[0].permit(1)
     mosquitto.stop()
     for seat in table.seats:
         seat.log.wait("bus_lost")
-    paced[0].permit(2)
+    paced[0].permit(1)
     assert not table.won(request)
     mosquitto.start()
     for seat in table.seats:

@@ -28,11 +28,21 @@ def test_every_leaf_of_a_keccak_tree_opens_and_no_other_item_does(count: int) ->
 def test_a_frontier_folds_to_its_node_and_covers_every_leaf(count: int) -> None:
     leaves = [merkle.leaf(bytes([i % 256, i // 256])) for i in range(count)]
     spans = merkle.frontier(count)
-    assert len(spans) <= 16
+    assert len(spans) <= 64
     assert [first + i for first, size in spans for i in range(size)] == list(range(count))
     nodes = [merkle.fold(leaves[first : first + size]) for first, size in spans]
     assert merkle.fold_frontier(count, nodes) == merkle.fold(leaves)
     assert merkle.fold_frontier(count, nodes[:-1]) is None
+
+
+@pytest.mark.parametrize(("count", "openings"), [(2, 1), (64, 1), (65, 2), (4096, 2), (1 << 22, 4)])
+def test_the_fewest_openings_lead_to_a_leaf(count: int, openings: int) -> None:
+    """The clocks count on it: 2 for the most layers, 4 for the largest tensor."""
+    made, largest = 0, 0
+    while count > 1:
+        spans = merkle.frontier(count)
+        count, made, largest = max(size for _, size in spans), made + 1, max(largest, len(spans))
+    assert (made, largest <= 64) == (openings, True)
 
 
 LENGTHS = [0, 1, 63, 64, 65, 127, 128, 1023, 1024, 1025, 2047, 2048, 2049, 3072, 5000, 17 * 1024 + 3, 70 * 1024]

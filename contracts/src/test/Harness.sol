@@ -57,15 +57,15 @@ contract Harness {
     }
 
     function frontierSize(uint256 count) external pure returns (uint256) {
-        return Trees.frontierSize(count, Trees.FRONTIER_DEPTH);
+        return Trees.frontierSize(count, Trees.frontierDepth(count));
     }
 
     function frontierChild(uint256 count, uint256 child) external pure returns (uint256 first, uint256 size) {
-        return Trees.frontierChild(count, child);
+        return Trees.frontierChild(count, Trees.frontierDepth(count), child);
     }
 
     function foldTrace(uint256 count, bytes32[] calldata nodes) external pure returns (bytes32 top) {
-        (top,) = Trees.foldFrontier(count, Trees.FRONTIER_DEPTH, nodes, 0, Trees.node);
+        (top,) = Trees.foldFrontier(count, Trees.frontierDepth(count), nodes, 0, Trees.node);
     }
 
     function commitment(bytes[] calldata tensors) external pure returns (bytes32) {

@@ -1,0 +1,261 @@
+// Reads the agent's JSON once a second and draws it. No library, no request to anybody else.
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+const SVG = "http://www.w3.org/2000/svg";
+const LEVELS = { trace: "layers", layer: "operators", tensor: "chunks", chunk: "elements", terms: "terms" };
+const EVERY = 1000;
+
+let state = null, dispute = null, fetched = 0, shown = null, following = true, drawn = "";
+
+function element(name, content, attributes = {}) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  for (const part of [content].flat()) if (part !== null && part !== undefined) made.append(part);
+  return made;
+}
+
+function shape(name, attributes, content = "") {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.textContent = content;
+  return made;
+}
+
+const short = (hash) => `${hash.slice(0, 8)}…${hash.slice(-4)}`;
+const grouped = (number) => BigInt(number).toLocaleString("en");
+
+function duration(seconds) {
+  if (seconds <= 0) return "no time";
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, Math.floor(seconds % 60)];
+  return h ? `${h} h ${m} min` : m ? `${m} min ${s} s` : `${s} s`;
+}
+
+// Chain time goes on between two blocks as the wall clock does.
+const now = () => (state ? state.time + (Date.now() - fetched) / 1000 : 0);
+
+async function load(path) {
+  const answer = await fetch(path);
+  const content = await answer.json();
+  if (!answer.ok) throw new Error(content.error);
+  return content;
+}
+
+async function refresh() {
+  try {
+    const next = await load("/api/state");
+    if (!state || next.time !== state.time) fetched = Date.now();
+    state = next;
+    const id = location.hash.slice(1);
+    dispute = id ? await load(`/api/dispute/${id}`) : null;
+    trouble(state.doubt ? `The nodes disagree: ${state.doubt}` : null);
+  } catch (error) {
+    trouble(state ? `Not up to date: ${error.message}` : error.message);
+  }
+  if (state) draw();
+}
+
+function trouble(text) {
+  $("trouble").hidden = text === null;
+  $("trouble").textContent = text ?? "";
+}
+
+function draw() {
+  $("head").textContent = `block ${grouped(state.block)} · ${state.total} claim${state.total === 1 ? "" : "s"}`
+    + (state.computing ? ` · ${state.computing} being verified` : "");
+  const { account } = state;
+  const figures = account.address.startsWith("0x")
+    ? { stake: `${account.free} free, ${account.locked} locked`, credits: account.credits, balance: account.balance } : {};
+  $("account").replaceChildren(...Object.entries(figures).map(([name, value]) =>
+    element("div", [element("dt", name), element("dd", `${value} eth`)])));
+  drawClaims();
+  drawDispute();
+}
+
+function drawClaims() {
+  const signature = JSON.stringify([state.claims, location.hash]);
+  $("no-claims").hidden = state.claims.length > 0;
+  for (const bar of document.querySelectorAll("[data-end]")) bar.style.width = `${windowGone(Number(bar.dataset.end))}%`;
+  if (signature === drawn) return;
+  drawn = signature;
+  const focused = document.activeElement?.dataset?.dispute;
+  $("claims").replaceChildren(...state.claims.map(claimItem));
+  if (focused) document.querySelector(`[data-dispute="${focused}"]`)?.focus();
+}
+
+const windowGone = (end) => Math.max(0, Math.min(100, 100 * (1 - (end - now()) / state.window)));
+
+function claimItem(claim) {
+  const pills = [element("span", claim.status, { class: `pill ${claim.status}` })];
+  if (claim.verdict && claim.status === "pending") pills.push(element("span", claim.verdict, { class: `pill ${claim.verdict}` }));
+  const parts = [
+    element("div", [element("span", short(claim.id), { class: "hash", title: claim.id }), element("span", pills)], { class: "top" }),
+    element("p", `by ${short(claim.executor)} for ${claim.fee} eth`, { class: "quiet" }),
+  ];
+  if (claim.status === "pending") {
+    const bar = element("i", [], { "data-end": claim.windowEnd });
+    bar.style.width = `${windowGone(claim.windowEnd)}%`;
+    parts.push(element("div", bar, { class: "bar", title: "how much of the window has passed" }));
+  }
+  for (const one of claim.disputes) {
+    const button = element("button", [
+      element("span", `dispute ${short(one.id)}`),
+      element("span", one.status === "active" ? `at ${one.level}` : one.status),
+    ], { type: "button", "data-dispute": one.id, "aria-current": String(location.hash.slice(1) === one.id) });
+    button.addEventListener("click", () => choose(one.id));
+    parts.push(button);
+  }
+  return element("li", parts, { class: "claim" });
+}
+
+function choose(id) {
+  following = true;
+  shown = null;
+  location.hash = id;
+}
+
+function drawDispute() {
+  $("welcome").hidden = dispute !== null;
+  $("dispute").hidden = dispute === null;
+  if (!dispute) return;
+  const last = dispute.stages.length - 1;
+  if (following || shown === null || shown > last) shown = last;
+  $("title").textContent = `Dispute ${short(dispute.id)}`;
+  $("parties").replaceChildren(
+    element("span", "executor", { class: "executor" }), ` ${short(dispute.executor)} against `,
+    element("span", "challenger", { class: "challenger" }),
+    ` ${short(dispute.challenger)} · stake ${dispute.stake} eth, bond ${dispute.bond} eth · ${grouped(dispute.gas)} gas, ${grouped(dispute.size)} bytes so far`);
+  drawTurn();
+  drawDescent(dispute.stages.slice(0, shown + 1), shown === last);
+  drawNumbers(shown === last);
+  drawReplay(last);
+}
+
+function drawTurn() {
+  const turn = $("turn");
+  if (!dispute.toMove) {
+    turn.textContent = dispute.ending ? `Over: ${dispute.ending}` : `Over: the claim is ${dispute.claimStatus}`;
+    return;
+  }
+  const left = dispute.deadline - now();
+  turn.replaceChildren("The ", element("span", dispute.toMove, { class: dispute.toMove }),
+    left > 0 ? ` is to move and has ${duration(left)} left` : " ran out of time");
+}
+
+// The descent: one strip for each pick, as wide as what there was to pick from; the picked part is the next strip.
+function drawDescent(stages, latest) {
+  const picks = stages.filter((stage) => stage.side === "challenger" && stage.level !== "step");
+  const width = Math.max(300, $("descent").clientWidth || 600), [bar, gap] = [16, 58];
+  const parts = [], words = [];
+  const found = picks.some((stage) => stage.level === "chunk");
+  let y = 22;
+  for (const [index, stage] of picks.entries()) {
+    const whole = stage.cut ?? { total: 1, start: 0, count: 1 };
+    const start = width * whole.start / whole.total;
+    const size = whole.count === null ? width : Math.max(3, width * whole.count / whole.total);
+    const from = Math.min(start, width - size);
+    // The last pick of all is one number: its funnel closes where the number stands.
+    const [left, right] = found && index === picks.length - 1 ? [width / 2 - 30, width / 2 + 30] : [0, width];
+    const below = y + gap - 22;
+    parts.push(shape("polygon", { points: `${from},${y + bar} ${from + size},${y + bar} ${right},${below} ${left},${below}`, class: "funnel" }));
+    parts.push(...cells(whole.total, width, y, bar));
+    parts.push(shape("rect", { x: from, y, width: size, height: bar, rx: 2, class: "chosen" }));
+    parts.push(shape("text", { x: 0, y: y - 6, class: "label" }, clip(label(stage, whole), width)));
+    words.push(`${stage.level}: ${stage.text}`);
+    y += gap;
+  }
+  const end = latest ? stages.find((stage) => stage.level === "end") ?? stages.at(-1) : stages.at(-1);
+  const value = end?.after?.value;
+  if (found) {
+    parts.push(shape("text", { x: width / 2, y: y + 2, "text-anchor": "middle", class: "number" }, grouped(value)));
+    y += 2;
+  } else {
+    parts.push(shape("rect", { x: .5, y: y + .5, width: width - 1, height: bar, rx: 2, class: "now" }));
+  }
+  if (end) {
+    parts.push(shape("text", { x: width / 2, y: y + 34, "text-anchor": "middle" }, clip(end.text, width)));
+    words.push(end.text);
+  }
+  $("descent").setAttribute("viewBox", `0 0 ${width} ${y + 46}`);
+  $("descent").setAttribute("height", y + 46);
+  $("descent").replaceChildren(...parts);
+  $("descent-text").textContent = words.join("; ");
+}
+
+const clip = (text, width) => (text.length * 7 > width ? `${text.slice(0, Math.floor(width / 7) - 1)}…` : text);
+
+function label(stage, whole) {
+  if (stage.level === "chunk") return `chunk: ${stage.text}`;
+  const what = LEVELS[stage.level] ?? "";
+  return `${stage.level}: ${stage.text}, of ${grouped(whole.total)} ${whole.total === 1 ? what.slice(0, -1) : what}`;
+}
+
+function cells(total, width, y, height) {
+  const count = Math.min(total, Math.max(1, Math.floor(width / 5))), each = width / count;
+  return Array.from({ length: count }, (_, i) =>
+    shape("rect", { x: i * each, y, width: Math.max(1, each - (count > 1 ? 1 : 0)), height, rx: 2, class: "cell" }));
+}
+
+function drawNumbers(latest) {
+  const { numbers } = dispute;
+  $("numbers").hidden = !numbers || !latest;
+  if (!numbers) return;
+  $("numbers").replaceChildren(
+    element("p", numbers.where),
+    element("div", [element("span", "executor says", { class: "executor" }), element("strong", grouped(numbers.executor))]),
+    element("div", [element("span", "this agent computes", { class: "challenger" }),
+      element("strong", numbers.own === null ? "not computed here" : grouped(numbers.own))]));
+}
+
+function drawReplay(last) {
+  const stage = dispute.stages[shown];
+  $("slider").max = Math.max(last, 0);
+  $("slider").value = shown;
+  $("previous").disabled = shown <= 0;
+  $("next").disabled = shown >= last;
+  $("step").textContent = `${shown + 1} of ${last + 1}`;
+  $("slider").setAttribute("aria-valuetext", stage ? stage.text : "");
+  if (!stage) return;
+  const rows = { block: grouped(stage.block), transaction: stage.transaction, gas: grouped(stage.gas), calldata: `${grouped(stage.size)} bytes` };
+  if (stage.before) rows.before = described(stage.before);
+  if (stage.after) rows.after = described(stage.after);
+  $("detail").replaceChildren(
+    element("p", [element("strong", `${stage.level} `), stage.mover ? `${who(stage)} ${stage.text}` : stage.text]),
+    element("dl", Object.entries(rows).flatMap(([name, value]) => [element("dt", name), element("dd", value)])));
+  $("moves").tBodies[0].replaceChildren(...dispute.stages.map((one, index) => element("tr", [
+    element("td", String(index + 1)), element("td", one.level), element("td", who(one)), element("td", one.text),
+    element("td", one.gas ? grouped(one.gas) : ""), element("td", one.size ? grouped(one.size) : ""),
+  ], { "aria-current": String(index === shown) })));
+}
+
+function who(stage) {
+  if (!stage.mover) return "contract";
+  return stage.mover === dispute.challenger ? "challenger" : stage.mover === dispute.executor ? "executor" : short(stage.mover);
+}
+
+const described = (p) =>
+  `${p.phase}: layer ${p.layer}, operator ${p.operator}, element ${p.element}, range ${p.start}+${p.count}, value ${p.value}`;
+
+function go(to) {
+  if (!dispute) return;
+  const last = dispute.stages.length - 1;
+  shown = Math.max(0, Math.min(last, to));
+  following = shown === last;
+  drawDispute();
+}
+
+$("slider").addEventListener("input", (event) => go(Number(event.target.value)));
+$("previous").addEventListener("click", () => go(shown - 1));
+$("next").addEventListener("click", () => go(shown + 1));
+document.addEventListener("keydown", (event) => {
+  if (event.target.matches("input, textarea, select") || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (event.key === "ArrowLeft") go(shown - 1);
+  if (event.key === "ArrowRight") go(shown + 1);
+});
+window.addEventListener("hashchange", () => { shown = null; following = true; refresh(); });
+window.addEventListener("resize", () => state && draw());
+setInterval(() => dispute && drawTurn(), 1000);
+(async function loop() {
+  await refresh();
+  setTimeout(loop, EVERY);
+})();

@@ -1,0 +1,34 @@
+"""Whether the code of a deployment is that of the committed artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple
+
+from contracts.abi import Abi, artifact
+from contracts.asking import Reverted
+from contracts.chain import Chain
+from contracts.deployment import Deployment
+
+
+def strange_contracts(chain: Chain, deployment: Deployment) -> Iterator[str]:
+    """Names of the contracts whose code is another than a deployment from the artifacts would leave there.
+
+    The node runs each constructor in a call, so that what is compared holds the parameters and addresses that are
+    written into the code.
+    """
+    arguments = astuple(deployment.parameters), deployment.walk, deployment.referee, deployment.commitments
+    made = {
+        "Walk": (deployment.walk, ()),
+        "Referee": (deployment.referee, ()),
+        "Commitments": (deployment.commitments, ()),
+        "Refute": (deployment.refute, arguments),
+    }
+    for name, (address, given) in made.items():
+        compiled = artifact(name)
+        try:
+            expected = chain.call(None, compiled.bytecode + Abi(compiled.abi).encode_constructor(given))
+        except Reverted:
+            expected = b""  # these parameters are not taken by this version
+        if not expected or chain.code(address) != expected:
+            yield name

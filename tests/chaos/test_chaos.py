@@ -1,0 +1,29 @@
+"""Ten disputes in chaos; `make nightly` plays a hundred (tests/nightly/chaos.py)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from deploy.anvil import NoAnvil, anvil
+from tests.chaos.chaos import play
+
+SEED = 20261126
+EVERY = 8, 16
+"""Transactions of an agent between two of its deaths."""
+
+
+def test_ten_disputes_are_won_whoever_is_killed_and_whatever_fails(tmp_path: Path) -> None:
+    try:
+        anvil()
+    except NoAnvil as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(missing))
+    findings = play(10, SEED, tmp_path, EVERY, spells=False)
+    assert (findings.won, findings.lost, findings.doubled, findings.crashes) == (10, 0, [], []), findings
+    kills = {name: times for name, times in findings.disturbances.items() if name.startswith("kills")}
+    assert all(times > 0 for times in kills.values()), kills
+    assert findings.spoilt, "no answer was spoilt"
