@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -65,22 +66,29 @@ def serve_devnet(
     host: HostOption = HOST,
     directory: DirectoryOption = DIRECTORY,
     model: Annotated[bool, typer.Option(help="train, compile and register the digits model")] = True,
-    broker: Annotated[bool, typer.Option(help="serve a message broker, too, on a free port of 127.0.0.1")] = True,
+    messages: Annotated[bool, typer.Option(help="serve a message broker, too")] = True,
+    broker_port: Annotated[
+        int, typer.Option(help="port of the message broker; 0: any that is free", min=0, max=65_535)
+    ] = 0,
 ) -> None:
     """Serve a chain with the contracts and the digits model on it, until interrupted."""
     files = DevnetFiles(directory)
-    console.print("deploying the contracts")
-    held = devnet.Devnet(files, port, host)
-    console.print(f"chain {held.deployment.chain}: contract {held.deployment.refute}")
-    if model:
-        _register_digits(held, files)
-    console.print(f"devnet: ready at {held.server.url}, deployment file {files.deployment}, keys {files.keys}")
-    # A supervisor ends it with SIGTERM; an operator with Ctrl-C. Both end it cleanly.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        held.serve(EmbeddedBroker() if broker else None)
-    except KeyboardInterrupt:
-        console.print("devnet: stopped")
+    with EmbeddedBroker(broker_port, host) if messages else nullcontext() as broker:
+        console.print("deploying the contracts")
+        held = devnet.Devnet(files, port, host)
+        console.print(f"chain {held.deployment.chain}: contract {held.deployment.refute}")
+        if model:
+            _register_digits(held, files)
+        talk = f", messages at {broker.url}" if broker is not None else ""
+        console.print(
+            f"devnet: ready at {held.server.url}{talk}, deployment file {files.deployment}, keys {files.keys}"
+        )
+        # A supervisor ends it with SIGTERM; an operator with Ctrl-C. Both end it cleanly.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            held.serve(broker)
+        except KeyboardInterrupt:
+            console.print("devnet: stopped")
 
 
 def _register_digits(held: devnet.Devnet, files: DevnetFiles) -> None:

@@ -45,9 +45,8 @@ class Devnet:
         self.deployment.save(files.deployment)
 
     def serve(self, broker: EmbeddedBroker | None = None) -> None:
-        """Answer until interrupted; the files `url`, and `broker` if there is one, say that it does."""
+        """Answer until interrupted; the files `url`, and `broker` if one serves, too, say so meanwhile."""
         if broker is not None:
-            broker.start()
             _write(self.files.broker, broker.url)
         _write(self.files.url, self.server.url)
         try:
@@ -55,8 +54,6 @@ class Devnet:
         finally:
             self.files.url.unlink(missing_ok=True)
             self.files.broker.unlink(missing_ok=True)
-            if broker is not None:
-                broker.close()
 
     def register(self, model: Model) -> Path:
         """Publish a model in the devnet's folder and register it; its folder."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import structlog
 
 from contracts.agent import hexed
+from contracts.calls import NOBODY
 from contracts.errors import WrongSetup
 from contracts.messages import kinds
 from contracts.messages.broker import Broker
@@ -14,6 +16,7 @@ from contracts.messages.envelope import Domain
 from contracts.messages.gate import Received
 from contracts.messages.kinds import Message
 from contracts.messages.mqtt import MqttBus
+from contracts.signers import Raw, Signed
 
 CHANNELS: dict[str, type[Message]] = {
     "announcements": kinds.Announcement,
@@ -30,11 +33,14 @@ EVENTS = {
 
 
 class Mute:
-    """Listening needs an address, but no account."""
+    """A signer that signs nothing: who only listens needs an address, but no account."""
 
-    address = "0x" + "00" * 20
+    address = NOBODY
 
-    def sign_typed_data(self, *, full_message: object) -> None:
+    def sign_transaction(self, transaction: dict[str, Any], /) -> Raw:
+        raise WrongSetup("a listener sends nothing")
+
+    def sign_typed_data(self, *, full_message: dict[str, Any]) -> Signed:
         raise WrongSetup("a listener says nothing")
 
 
@@ -47,7 +53,7 @@ def listen(broker: Broker, domain: Domain, wanted: list[str], stop: threading.Ev
     only = {account.lower() for account in accounts}
     heard = [kind for name, kind in CHANNELS.items() if not wanted or name in wanted]
     filters = [domain.topics.every(kind) for kind in heard]
-    bus = MqttBus(broker, domain, Mute(), log, filters=filters)  # type: ignore[arg-type]
+    bus = MqttBus(broker, domain, Mute(), log, filters=filters)
 
     def say(received: Received) -> None:
         if only and received.sender.lower() not in only:

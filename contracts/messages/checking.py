@@ -33,7 +33,7 @@ class BrokerState:
         return f"{self.url}: {version}, {safety}, {self.round_trip * 1000:.1f} ms from saying to hearing"
 
 
-def check_broker(broker: Broker) -> BrokerState:
+def inspect(broker: Broker) -> BrokerState:
     """What a broker can do; WrongSetup says why it is of no use and what to do about it."""
     try:
         return asyncio.run(asyncio.wait_for(_check(broker), SECONDS))

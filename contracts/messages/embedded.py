@@ -1,4 +1,4 @@
-"""A broker in this process, on loopback: what a devnet has so that its agents can talk without anything installed.
+"""A broker in this process: what a devnet has so that its agents can talk without anything installed.
 
 It speaks MQTT 3.1.1 and has no shared subscriptions. It keeps nothing and asks nobody for a password.
 """
@@ -13,9 +13,10 @@ from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
 
+from contracts.devnet_files import HOST
 from prover.errors import RefuteError
 
-HOST = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"
 _ANYONE = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
 
 
@@ -23,11 +24,13 @@ class EmbeddedBroker:
     """Serves from `start` to `close`, in a thread of its own.
 
     Args:
-        port: on loopback; 0: any that is free, then `url` says which.
+        port: 0: any that is free, then `url` says which.
+        host: the address to listen on; whoever reaches it may say anything.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, host: str = HOST) -> None:
         self._port = port
+        self._host = host
         self._started = threading.Event()
         self._failure: OSError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -36,7 +39,14 @@ class EmbeddedBroker:
 
     @property
     def url(self) -> str:
-        return f"mqtt://{HOST}:{self._port}"
+        return f"mqtt://{HOST if self._host == EVERYWHERE else self._host}:{self._port}"
+
+    def __enter__(self) -> EmbeddedBroker:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def start(self) -> None:
         """Serve; RefuteError if the port cannot be opened."""
@@ -45,7 +55,10 @@ class EmbeddedBroker:
         self._thread.start()
         self._started.wait()
         if self._failure is not None:
-            raise RefuteError(f"port {self._port} on {HOST} cannot be opened: {self._failure.strerror}")
+            raise RefuteError(
+                f"port {self._port} on {self._host} cannot be opened for the message broker: {self._failure.strerror}; "
+                "stop what listens there or choose --broker-port"
+            )
 
     def close(self) -> None:
         if self._loop is not None and self._thread.is_alive():
@@ -61,7 +74,7 @@ class EmbeddedBroker:
             await broker.external_connected(StreamReaderAdapter(reader), StreamWriterAdapter(writer), "default")
 
         try:
-            server = await asyncio.start_server(connected, HOST, self._port)
+            server = await asyncio.start_server(connected, self._host, self._port)
         except OSError as error:
             self._failure = error
             self._started.set()

@@ -13,7 +13,7 @@ from contracts.errors import WrongSetup
 from contracts.messages import broker, kinds
 from contracts.messages.alerts import alert, alerting
 from contracts.messages.bus import NoBus
-from contracts.messages.checking import check_broker
+from contracts.messages.checking import inspect
 from contracts.messages.embedded import EmbeddedBroker
 from contracts.messages.kinds import Alert, Message
 from deploy import listening
@@ -95,12 +95,12 @@ def test_a_channel_that_there_is_not_is_named() -> None:
 
 
 def test_a_good_broker_is_described(mosquitto: Mosquitto, embedded: EmbeddedBroker) -> None:
-    state = check_broker(broker.read(mosquitto.url))
+    state = inspect(broker.read(mosquitto.url))
     assert state.new
     assert str(state).startswith(f"{mosquitto.url}: MQTT 5, shared subscriptions, not encrypted, ")
-    assert not check_broker(broker.read(embedded.url)).new
+    assert not inspect(broker.read(embedded.url)).new
 
 
 def test_a_broker_that_is_not_there_is_named_with_what_to_do() -> None:
     with pytest.raises(WrongSetup, match=r"does not let this agent in: .*refused.*; agents work without one"):
-        check_broker(broker.read(f"mqtt://127.0.0.1:{free_port()}"))
+        inspect(broker.read(f"mqtt://127.0.0.1:{free_port()}"))

@@ -84,6 +84,7 @@ def test_a_dispute_is_won_though_the_broker_stops_and_starts_in_the_middle(mosqu
     request = table.stage.ask()
     table.run(table.executor(defend=defend), table.watcher())
     eventually(lambda: bool(table.stage.disputes_of(request)))
+    paced[0].permit(1)
     mosquitto.stop()
     for seat in table.seats:
         seat.log.wait("bus_lost")
