@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import threading
 from typing import Any
 
@@ -28,8 +30,10 @@ EVENTS = {
     kinds.Announcement: "agent_announced",
     kinds.Claimed: "claim_told",
     kinds.Moved: "move_told",
-    kinds.Alert: "alert",
 }
+NAMES = {"level": "walk_level"}
+"""As the agents' own events call a field."""
+SEVERITIES = {"warning": logging.WARNING, "error": logging.ERROR, "critical": logging.CRITICAL}
 
 
 class Mute:
@@ -58,11 +62,14 @@ def listen(broker: Broker, domain: Domain, wanted: list[str], stop: threading.Ev
     def say(received: Received) -> None:
         if only and received.sender.lower() not in only:
             return
+        by = {"sender": received.sender}
         message = received.message
-        values = {name: _shown(value) for name, value in vars(message).items() if name != "event"}
         if isinstance(message, kinds.Alert):
-            values["alert"] = message.event
-        log.info(EVENTS[type(message)], sender=received.sender, **values)
+            # With its own severity, which is what `level` means in a log.
+            log.log(SEVERITIES[message.level], "alert", alert=message.event, details=_parsed(message.details), **by)
+        else:
+            values = {NAMES.get(name, name): _shown(value) for name, value in vars(message).items()}
+            log.info(EVENTS[type(message)], **by, **values)
 
     for kind in heard:
         bus.hear(kind, say)
@@ -75,3 +82,11 @@ def _shown(value: object) -> object:
     if isinstance(value, bytes):
         return hexed(value)
     return [_shown(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _parsed(details: str) -> object:
+    """What a sender calls JSON; the text itself if it is none, or was cut short."""
+    try:
+        return json.loads(details)
+    except (ValueError, RecursionError):
+        return details

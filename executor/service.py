@@ -178,7 +178,7 @@ class ExecutorService:
                 claim = outcome.event("Claimed").arguments["claim"]
                 log.info("claim_posted", request=hexed(request), claim=hexed(claim))
             case actions.Answer(dispute, position, move):
-                log.info("move_sent", dispute=hexed(dispute), level=position.phase.level, move=type(move).__name__)
+                log.info("move_sent", dispute=hexed(dispute), walk_level=position.phase.level, move=type(move).__name__)
             case actions.Finalise(claim):
                 log.info("claim_finalised", claim=hexed(claim))
             case actions.Expire(disputes):

@@ -85,7 +85,7 @@ GroupOption = Annotated[
 WorkerOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="address of another watcher of the group; give one for each",
+        help="address of another watcher of the group; give one for each (REFUTE_WORKER: with spaces between)",
         show_default=False,
         rich_help_panel=MESSAGES,
     ),

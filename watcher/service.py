@@ -221,7 +221,7 @@ class WatcherService:
                 claim = snapshot.disputes[dispute].claim
                 level = position.phase.level
                 event = "move_sent" if isinstance(action, actions.Reply) else "delegated_move_sent"
-                log.info(event, claim=hexed(claim), dispute=hexed(dispute), level=level, move=type(move).__name__)
+                log.info(event, claim=hexed(claim), dispute=hexed(dispute), walk_level=level, move=type(move).__name__)
             case actions.Expire(disputes):
                 log.info("disputes_expired", disputes=[hexed(d) for d in disputes])
             case actions.Settle(dispute):

@@ -16,7 +16,7 @@ from prover.errors import RefuteError
 
 LEVELS = {"error": "error", "exception": "error", "critical": "critical"}
 """An ERROR line means that a person must act."""
-WARNINGS = frozenset({"not_funded", "low_balance", "chain_unavailable"})
+WARNINGS = frozenset({"not_funded", "balance_low", "chain_unavailable"})
 """Warnings that become errors if nobody looks."""
 
 

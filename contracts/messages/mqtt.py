@@ -47,6 +47,10 @@ SAY_AGAIN = 60.0
 """Seconds before a refusal for the same reason is logged again."""
 
 
+_CLOSED = {"Disconnected during message iteration": "it closed the connection"}
+"""The library's words, and ours."""
+
+
 class Flooded(RefuteError):
     """A broker delivers more than an agent has any use for."""
 
@@ -166,7 +170,7 @@ class MqttBus:
                 pause = FLOOD_PAUSE
                 self._log_loss(str(error))
             except (MqttError, OSError) as error:
-                self._log_loss(str(error) or type(error).__name__)
+                self._log_loss(_CLOSED.get(str(error), str(error)) or type(error).__name__)
             if self.connected and self._loop.time() > begun + STEADY:
                 pause = FIRST_PAUSE
             self.connected = False

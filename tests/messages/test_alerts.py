@@ -9,6 +9,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from contracts.command_line import LogForm, configure_logs
+from contracts.deployment import DEVNET_PARAMETERS
 from contracts.errors import WrongSetup
 from contracts.messages import broker, kinds
 from contracts.messages.alerts import alert, alerting
@@ -16,6 +18,8 @@ from contracts.messages.bus import NoBus
 from contracts.messages.checking import inspect
 from contracts.messages.embedded import EmbeddedBroker
 from contracts.messages.kinds import Alert, Message
+from contracts.service.funds import Funds
+from contracts.snapshot import AccountView, Snapshot
 from deploy import listening
 from prover.errors import RefuteError
 from tests.messages.mosquitto import Mosquitto, free_port
@@ -49,6 +53,13 @@ def test_errors_are_alerts_and_so_are_warnings_that_become_errors(wire: Wire) ->
     ]
 
 
+def test_an_account_that_runs_low_is_an_alert(wire: Wire) -> None:
+    Funds(10, structlog.get_logger()).note(Snapshot(1, 1, 1, DEVNET_PARAMETERS, AccountView("0x12")), 0)
+    (said,) = wire.said
+    assert isinstance(said, Alert)
+    assert (said.event, said.level) == ("balance_low", "warning")
+
+
 def test_whatever_is_logged_makes_an_alert_that_can_be_sent() -> None:
     event = {"event": "x" * 500, "reason": "é" * 5_000, "bytes": b"\x00", "error": ValueError("no")}
     assert kinds.encode(alert("error", event))
@@ -73,7 +84,7 @@ def test_who_listens_sees_what_is_said(embedded: EmbeddedBroker, party: Party) -
         for bus in (other.bus, speaker.bus):
             bus.publish(kinds.Claimed(word, word, word))
             bus.publish(kinds.Moved(word, word, "terms", "executor", 7, 8), ACCOUNTS[2].address)
-            bus.publish(Alert("claim_fallen", "error", "{}"))
+            bus.publish(Alert("claim_fallen", "error", '{"claim": "0x12"}'))
             bus.announce(kinds.Announcement("watcher", (word,), "1"))
         eventually(lambda: len(logs) >= 5)
         stop.set()
@@ -81,9 +92,25 @@ def test_who_listens_sees_what_is_said(embedded: EmbeddedBroker, party: Party) -
     assert {event.get("sender") for event in logs[1:]} == set(accounts)
     heard = {event["event"]: event for event in logs[1:]}
     assert set(heard) == {"claim_told", "move_told", "alert", "agent_announced"}
-    assert heard["alert"]["alert"] == "claim_fallen"
-    assert heard["move_told"]["level"] == "terms"
+    assert (heard["alert"]["alert"], heard["alert"]["log_level"]) == ("claim_fallen", "error")
+    assert heard["alert"]["details"] == {"claim": "0x12"}
+    assert heard["move_told"]["walk_level"] == "terms"
     assert heard["agent_announced"]["models"] == ["0x" + "00" * 32]
+
+
+def test_what_strangers_say_does_not_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    before = structlog.get_config()
+    try:
+        configure_logs(LogForm.console)
+        log, unfinished = structlog.get_logger(), "[" * 2_000
+        log.info("agent_announced", software="\x1b]0;owned\x07", models=["\x1b[2J"])
+        log.error("alert", details=listening._parsed('{"reason": "\\u001b[2J"}'), text=listening._parsed(unfinished))
+        said = capsys.readouterr().out
+    finally:
+        structlog.configure(**before)
+    assert "\\x1b]0;owned\\x07" in said
+    assert "\x1b" not in said
+    assert unfinished in said
 
 
 def test_a_channel_that_there_is_not_is_named() -> None:
