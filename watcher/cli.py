@@ -186,7 +186,8 @@ def watch(
         defend=defend,
     )
     feed = Feed()
-    found = find_broker(broker, broker_password_file, broker_ca, deployment)
+    # What cannot sign cannot speak.
+    found = None if dry_run else find_broker(broker, broker_password_file, broker_ca, deployment)
     group = _group(worker_group, worker or (), client, found)
     with (
         nullcontext() if dry_run else opened_store(place, client) as store,
@@ -216,10 +217,10 @@ def _group(name: str | None, others: Sequence[str], client: Client, found: Broke
         if others:
             raise WrongSetup("--worker names a fellow, but there is no group; give --worker-group NAME, too")
         return None
-    if found is None:
-        raise WrongSetup("--worker-group needs a --broker, over which its workers talk")
     if client.account is None:
         raise WrongSetup("--worker-group: a dry run has no account, and so is no worker of a group; leave it out")
+    if found is None:
+        raise WrongSetup("--worker-group needs a --broker, over which its workers talk")
     return Group.of(name, others, client.account)
 
 

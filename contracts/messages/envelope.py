@@ -83,8 +83,12 @@ class Domain:
         return Topics(self.chain, self.contract)
 
     def seal(self, signer: Signer, topic: str, time: int, body: bytes) -> bytes:
-        """A signed message as it is published."""
+        """A signed message as it is published; a RefuteError if the signer does not sign."""
         signature = bytes(signer.sign_typed_data(full_message=self.typed_data(topic, time, body)).signature)
+        if len(signature) != SIGNATURE:
+            raise RefuteError(
+                f"what {signer.address} signs messages with gives {len(signature)} bytes, not {SIGNATURE}"
+            )
         if signature[-1] < PARITIES[0]:  # as some signers give it
             signature = signature[:-1] + bytes([signature[-1] + PARITIES[0]])
         sealed: bytes = msgpack.packb([VERSION, _packed(signer.address), time, body, signature])

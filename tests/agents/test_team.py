@@ -14,8 +14,14 @@ from contracts.messages.bus import NoBus
 from contracts.messages.gate import Received
 from contracts.messages.kinds import Claimed, Message, Report
 from contracts.snapshot import ClaimStatus, ClaimView, Snapshot
+from prover.game.position import Phase
 from tests.agents.stage import PARAMETERS, Stage
+from tests.agents.test_decide import BOND, NOW, THEM, claim, dispute, key, request
+from tests.agents.test_decide import ME as OWN
+from tests.agents.test_decide import snapshot as snapshot_of
 from tests.messages.party import ACCOUNTS
+from watcher import decide as watching
+from watcher.policy import Policy
 from watcher.team import SILENT, TURN, Group, Team
 from watcher.verdict import Agrees, Unknown, Verdict
 
@@ -133,8 +139,8 @@ def test_a_broker_that_gives_claims_to_everyone_gives_them_to_nobody(snapshot: S
     wire = Wire(shares=False)
     team = worker(wire)
     before = due(team, snapshot)
-    for claim in CLAIMS:
-        wire.tell(Claimed(claim, bytes(32), bytes(32)), STRANGER)
+    for given in CLAIMS:
+        wire.tell(Claimed(given, bytes(32), bytes(32)), STRANGER)
     assert due(team, snapshot) == before
 
 
@@ -164,6 +170,18 @@ def test_what_is_made_up_is_forgotten(snapshot: Snapshot) -> None:
     assert not team._given
     assert not team._agreed
     assert not team._seen
+
+
+def test_what_is_a_fellows_is_not_checked_unless_this_worker_is_at_stake() -> None:
+    """Its own policy is asked only about claims that are its own; a dispute of its own goes before both."""
+    mine = dispute(0, Phase.LAYER_OPEN, NOW + 9, OWN, of=2)
+    seen = snapshot_of(request(0), request(1), request(2), claim(0, THEM), claim(1, THEM), claim(2, THEM), mine)
+    held = watching.Held(staked=True, left=frozenset({key("claim", 0), key("claim", 2)}))
+    actions = watching.decide(seen, held, OWN, NOW, Policy(BOND))
+    assert actions == [watching.Check(key("claim", 2), urgent=True), watching.Check(key("claim", 1))]
+    actions = watching.decide(seen, held, OWN, NOW, Policy(BOND, sample=0.0, secret=b"s"))
+    said = [watching.Check(key("claim", 2), urgent=True), watching.PassOver(key("claim", 1), "it is not in the sample")]
+    assert sorted(actions, key=str) == sorted(said, key=str)
 
 
 @pytest.mark.parametrize(

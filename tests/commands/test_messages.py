@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import watcher.cli
 from contracts.devnet_files import DevnetFiles
 from contracts.messages.command_line import find_broker
 from contracts.messages.embedded import EmbeddedBroker
@@ -56,7 +57,11 @@ def test_a_group_needs_a_broker_and_fellows(commands: Commands) -> None:
     assert "the address of every other worker" in commands.refused("watcher", *stake, *alone)
 
 
-def test_a_dry_run_is_no_worker(commands: Commands) -> None:
+def test_a_dry_run_is_no_worker_and_says_nothing(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[object] = []
+    monkeypatch.setattr(watcher.cli, "run_until_told", lambda service, heads: ran.append(service))
+    commands.done("watcher", "--dry-run", *commands.options(), "--broker", "mqtt://127.0.0.1:9")
+    assert len(ran) == 1, "it needs no account to sign messages with"
     group = ("--worker-group", "ops", "--worker", ADDRESS, "--broker", "mqtt://127.0.0.1:1")
     assert "a dry run has no account" in commands.refused("watcher", "--dry-run", *commands.options(), *group)
     alone = commands.refused("watcher", "--stake", "10eth", *commands.options(), "--worker", ADDRESS)

@@ -23,10 +23,8 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture
 def embedded() -> Iterator[EmbeddedBroker]:
-    broker = EmbeddedBroker()
-    broker.start()
-    yield broker
-    broker.close()
+    with EmbeddedBroker() as broker:
+        yield broker
 
 
 @pytest.fixture

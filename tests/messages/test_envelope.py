@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 from contracts.messages import envelope, kinds
 from contracts.messages.envelope import Domain, Envelope, Reason, Refused
+from contracts.signers import RemoteSigner
+from prover.errors import RefuteError
+from tests.contracts.test_signers import ACCOUNT, honest, signer_at
 from tests.messages.party import ACCOUNTS, DOMAIN
 
 SIGNER, OTHER = ACCOUNTS[:2]
@@ -50,6 +53,21 @@ def test_the_hash_that_is_checked_is_the_standards() -> None:
     """Domain and struct are hashed here by hand; eth-account has its own way from the typed data."""
     typed = encode_typed_data(full_message=DOMAIN.typed_data("a/b", 5, b"body"))
     assert Account.recover_message(typed, signature=envelope.parse(sealed()).signature) == SIGNER.address
+
+
+def test_a_remote_signer_seals_as_the_key_itself_would() -> None:
+    with signer_at(honest) as url:
+        held = envelope.parse(DOMAIN.seal(RemoteSigner(url), "a/b", 5, b"body"))
+    assert held.sender == ACCOUNT.address
+    DOMAIN.check(held, "a/b")
+
+
+def test_a_signer_that_gives_no_signature_is_named() -> None:
+    def empty(method: str, params: list[object]) -> object:
+        return "0x" if method == "eth_signTypedData_v4" else honest(method, params)
+
+    with signer_at(empty) as url, pytest.raises(RefuteError, match="gives 0 bytes, not 65"):
+        DOMAIN.seal(RemoteSigner(url), "a/b", 5, b"body")
 
 
 @pytest.mark.parametrize("field", ["time", "body", "sender", "signature"])
