@@ -24,6 +24,7 @@ from contracts.command_line import (
     ModelsOption,
     NetworkOption,
     PasswordFileOption,
+    address,
     configure_logs,
     connect,
     new_app,
@@ -188,7 +189,7 @@ def listen_to(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     domain = Domain(client.chain.id, client.deployment.refute)
-    listening.listen(found, domain, channel or [], stop, account or [])
+    listening.listen(found, domain, channel or [], stop, [address(text, "--account") for text in account or ()])
 
 
 @app.command(epilog="Example: refute demo")

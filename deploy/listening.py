@@ -54,13 +54,13 @@ def listen(broker: Broker, domain: Domain, wanted: list[str], stop: threading.Ev
         if name not in CHANNELS:
             raise WrongSetup(f"there is no channel {name!r} to listen to; give one of {', '.join(CHANNELS)}")
     log = structlog.get_logger().bind(agent="listener")
-    only = {account.lower() for account in accounts}
+    only = set(accounts)
     heard = [kind for name, kind in CHANNELS.items() if not wanted or name in wanted]
     filters = [domain.topics.every(kind) for kind in heard]
     bus = MqttBus(broker, domain, Mute(), log, filters=filters)
 
     def say(received: Received) -> None:
-        if only and received.sender.lower() not in only:
+        if only and received.sender not in only:
             return
         by = {"sender": received.sender}
         message = received.message

@@ -9,8 +9,8 @@ fellow's signed word that it agrees keeps a worker from looking.
 
 from __future__ import annotations
 
-import queue
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -30,6 +30,8 @@ TURN = 30.0
 """Seconds that a worker has to agree with a claim before it is the next one's turn."""
 BEAT = 5.0
 """Seconds between two reports of a worker."""
+INBOX = 1024
+"""Messages kept between two rounds, the latest ones."""
 SILENT = 15.0
 """Seconds without a report after which a worker is taken for dead."""
 
@@ -67,7 +69,7 @@ class Team:
         self._me = me
         self._bus = bus
         self._ticks = ticks
-        self._inbox: queue.SimpleQueue[Received] = queue.SimpleQueue()
+        self._inbox: deque[Received] = deque(maxlen=INBOX)
         # A worker that starts lets the others say first what they have done.
         self._heard = dict.fromkeys(group.accounts - {me}, ticks())
         self._seen: dict[bytes, float] = {}
@@ -75,8 +77,13 @@ class Team:
         self._agreed: dict[bytes, float] = {}
         self._reported: tuple[bytes, ...] = ()
         self._next_report = float("-inf")
-        bus.hear(Report, self._inbox.put)
-        bus.hear(Claimed, self._inbox.put)
+        bus.hear(Report, self._hear)
+        bus.hear(Claimed, self._hear)
+
+    def _hear(self, received: Received) -> None:
+        """Keep what a round is to look at; it may be long until then."""
+        if isinstance(received.message, Claimed) or self._is_fellow(received):
+            self._inbox.append(received)
 
     def left(self, snapshot: Snapshot, verdicts: Mapping[bytes, Verdict]) -> frozenset[bytes]:
         """The claims that are not this worker's to check, now or at all; tells the others what it agrees with."""
@@ -106,12 +113,12 @@ class Team:
         return now - self._seen[claim.id] >= turns * TURN
 
     def _read(self, now: float) -> None:
-        while not self._inbox.empty():
-            received = self._inbox.get()
+        while self._inbox:
+            received = self._inbox.popleft()
             if isinstance(received.message, Claimed):
                 if self._bus.shares:
                     self._given[received.message.claim] = now
-            elif isinstance(received.message, Report) and self._is_fellow(received):
+            elif isinstance(received.message, Report):
                 self._heard[received.sender] = now
                 self._agreed |= dict.fromkeys(received.message.agreed, now)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,8 @@ LEVELS = {"error": "error", "exception": "error", "critical": "critical"}
 WARNINGS = frozenset({"not_funded", "balance_low", "chain_unavailable"})
 """Warnings that become errors if nobody looks."""
 
+_PATH = re.compile(r"(\w+://)(?:[^\s/\"']*@)?([^\s/?#\"',;]*)[^\s\"',;]*")
+
 
 class Alerts:
     """A structlog processor."""
@@ -34,10 +37,10 @@ class Alerts:
 
 
 def alert(level: str, event: Mapping[str, Any]) -> Alert:
-    """An alert from a log event."""
+    """An alert from a log event; of a URL only the host is told, since nodes take access keys in paths."""
     details = {key: value for key, value in event.items() if key != "event" and not key.startswith("_")}
-    text = json.dumps(details, default=str, ensure_ascii=False)
-    return Alert(str(event.get("event"))[:MOST_EVENT], level, text[:MOST_DETAILS])
+    text = _PATH.sub(r"\1\2", json.dumps(details, default=str, skipkeys=True))
+    return Alert(ascii(event.get("event"))[1:-1][:MOST_EVENT], level, text[:MOST_DETAILS])
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
 
@@ -10,9 +11,12 @@ from contracts.messages.bus import Bus
 from contracts.messages.contents import Contents, fits
 from contracts.messages.envelope import Reason, Refused
 from contracts.messages.kinds import Content, Wanted
+from contracts.messages.rates import Bucket, Rate
 
 PATIENCE = 2.0
 """Seconds in which an answer comes, or does not count."""
+ANSWERS = Rate(4 << 20, 16 << 20)
+"""Bytes given to all who ask: a question is small, and costs nothing."""
 
 
 class Exchange:
@@ -22,6 +26,7 @@ class Exchange:
         self._bus = bus
         self._contents = contents
         self._lock = threading.Lock()
+        self._answers = Bucket(ANSWERS, time.monotonic)
         self._asked: dict[tuple[str, bytes], Future[bytes]] = {}
 
     def ask(self, account: str, form: str, root: bytes, seconds: float = PATIENCE) -> bytes | None:
@@ -38,9 +43,9 @@ class Exchange:
                 self._asked.pop((form, root), None)
 
     def asked(self, sender: str, wanted: Wanted) -> None:
-        """Answer a question, if this agent has what is asked for."""
+        """Answer a question, if this agent has what is asked for, and has not given too much already."""
         data = self._contents.get(wanted.form, wanted.root)
-        if data is not None:
+        if data is not None and self._answers.take(len(data)):
             self._bus.publish(Content(wanted.form, wanted.root, data), sender)
 
     def given(self, sender: str, content: Content) -> None:

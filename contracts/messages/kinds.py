@@ -15,6 +15,7 @@ import msgpack
 Check = Callable[[Any], bool]
 
 MOST_MODELS = 64
+MOST_SOFTWARE = 40
 MOST_CLAIMS = 256
 MOST_EVENT = 60
 MOST_DETAILS = 2000
@@ -57,7 +58,7 @@ class Announcement:
     software: str
     """Its version of this software."""
 
-    FORM: ClassVar = (_one_of("executor", "watcher"), _words(MOST_MODELS), _text(40))
+    FORM: ClassVar = (_one_of("executor", "watcher"), _words(MOST_MODELS), _text(MOST_SOFTWARE))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from contracts.messages.connection import Connection, connected
 from contracts.messages.contents import Contents
 from contracts.messages.envelope import Domain, Reason, Refused
 from contracts.messages.exchange import Exchange
-from contracts.messages.gate import PORTION, Gate
+from contracts.messages.gate import PORTION, Gate, Received
 from contracts.messages.kinds import Announcement, Message
 from contracts.messages.rates import Bucket, Rate
 from contracts.messages.topics import is_retained, shared
@@ -43,6 +43,8 @@ STEADY = 10.0
 ANNOUNCE = 60.0
 WAKE_GAP = 0.05
 """Seconds between two wakes at least: what comes in between wakes at its end."""
+STRANGERS_WAKES = Rate(1, 10)
+"""Wakes by accounts that have nothing at stake, together."""
 SAY_AGAIN = 60.0
 """Seconds before a refusal for the same reason is logged again."""
 
@@ -90,14 +92,15 @@ class MqttBus:
         self._last_time = 0
         self._wake: Callable[[], object] = lambda: None
         self._woken, self._waking = 0.0, False
+        self._strangers = Bucket(STRANGERS_WAKES, time.monotonic)
         self._said: dict[Reason, float] = {}
         self._lost: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stirred = asyncio.Event()
         self._closing = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
-        self.hear(kinds.Moved, lambda received: self._stir())
-        self.hear(kinds.Claimed, lambda received: self._stir())
+        self.hear(kinds.Moved, self._stir)
+        self.hear(kinds.Claimed, self._stir)
         self.hear(kinds.Wanted, lambda r: self.exchange.asked(r.sender, r.message))  # type: ignore[arg-type]
         self.hear(kinds.Content, lambda r: self.exchange.given(r.sender, r.message))  # type: ignore[arg-type]
 
@@ -246,8 +249,10 @@ class MqttBus:
             if self._announcement is not None:
                 self.publish(self._announcement)
 
-    def _stir(self) -> None:
-        """Wake the agent, not too often."""
+    def _stir(self, received: Received) -> None:
+        """Wake the agent, not too often: a look at the chain costs its node something, and messages cost nothing."""
+        if received.sender not in self.gate.known and not self._strangers.take():
+            return
         if not self._waking and self._loop is not None:
             self._waking = True
             self._loop.call_later(max(self._woken + WAKE_GAP - self._loop.time(), 0), self._wake_agent)

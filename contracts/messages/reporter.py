@@ -10,7 +10,7 @@ from contracts.batch import Done
 from contracts.calls import NOBODY
 from contracts.ledger import Arguments, first_position, position_after
 from contracts.messages.bus import Bus
-from contracts.messages.kinds import MOST_MODELS, Announcement, Claimed, Moved
+from contracts.messages.kinds import MOST_MODELS, MOST_SOFTWARE, Announcement, Claimed, Moved
 from contracts.shelf import Shelf
 from contracts.snapshot import ClaimStatus, ClaimView, DisputeView, Snapshot
 from prover.game.position import Position, Side
@@ -101,6 +101,6 @@ def _parties(snapshot: Snapshot) -> Iterator[str]:
 
 def _software() -> str:
     try:
-        return version("refute")
+        return version("refute")[:MOST_SOFTWARE]
     except PackageNotFoundError:
         return "unknown"

@@ -61,8 +61,18 @@ def test_an_account_that_runs_low_is_an_alert(wire: Wire) -> None:
 
 
 def test_whatever_is_logged_makes_an_alert_that_can_be_sent() -> None:
-    event = {"event": "x" * 500, "reason": "é" * 5_000, "bytes": b"\x00", "error": ValueError("no")}
+    event = {"event": "x" * 500, "reason": "é" * 5_000, "path": "\udcff", "bytes": b"\x00", "error": ValueError("no")}
     assert kinds.encode(alert("error", event))
+
+
+def test_access_keys_in_urls_are_not_told() -> None:
+    reason = (
+        "no chain answers at https://user:pass@node.example/v3/5ecret?key=5ecret, nor ws://b:1/5ecret; start one"
+    )
+    told = alert("warning", {"event": "chain_unavailable", "reason": reason, "url": "http://c/5ecret"}).details
+    assert "no chain answers at https://node.example, nor ws://b:1; start one" in told
+    assert "5ecret" not in told
+    assert "pass" not in told
 
 
 def test_an_agent_that_ends_by_an_error_says_so_last() -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 
 import msgpack
+import numpy as np
 import pytest
 
 from contracts.errors import ChainUnavailable
-from contracts.messages import kinds, mqtt
+from contracts.messages import exchange, kinds, mqtt
 from contracts.messages.broker import Broker
-from contracts.messages.contents import TREE
+from contracts.messages.bus import NoBus
+from contracts.messages.contents import TENSOR, TREE, Contents
 from contracts.messages.embedded import EmbeddedBroker
 from contracts.messages.envelope import Domain, Reason
+from contracts.messages.rates import Rate
+from prover.trace import Trace
 from tests.messages.mosquitto import Mosquitto
 from tests.messages.party import ACCOUNTS, DOMAIN, Party, eventually, refusals, throw
 
@@ -92,6 +96,7 @@ def test_a_flood_is_hung_up_on_and_the_bus_comes_back(
 
 def test_a_flood_of_honest_messages_wakes_twenty_times_a_second_at_most(mosquitto: Mosquitto, party: Party) -> None:
     hearer = party.join(mosquitto.url, 1).connected()
+    hearer.bus.know([OTHER.address])
     begun = time.monotonic()
     throw(mosquitto.url, [(TOPIC, sealed(seconds=n / 1000)) for n in range(50)], qos=1)
     for _ in range(50):
@@ -100,6 +105,37 @@ def test_a_flood_of_honest_messages_wakes_twenty_times_a_second_at_most(mosquitt
     while hearer.woken.acquire(timeout=2 * mqtt.WAKE_GAP):
         woken += 1
     assert 1 <= woken <= (time.monotonic() - begun) / mqtt.WAKE_GAP + 1
+
+
+def test_who_has_nothing_at_stake_does_not_have_the_chain_looked_at_again_and_again(
+    mosquitto: Mosquitto, party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "STRANGERS_WAKES", Rate(1e-9, 2))
+    monkeypatch.setattr(mqtt, "WAKE_GAP", 0.0)
+    hearer = party.join(mosquitto.url, 1).connected()
+    for n in range(5):
+        throw(mosquitto.url, [(TOPIC, sealed(seconds=n / 1000))], qos=1)
+        assert hearer.next().message == MOVED
+    hearer.bus.know([OTHER.address])
+    throw(mosquitto.url, [(TOPIC, sealed(seconds=1))], qos=1)
+    assert hearer.next().message == MOVED
+    woken = 0
+    while hearer.woken.acquire(timeout=0.1):
+        woken += 1
+    assert woken == 3, "twice for a stranger, and again for one who has"
+
+
+def test_a_small_question_does_not_have_much_said_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "ANSWERS", Rate(1e-9, 3_000))
+    contents, said = Contents(), list[kinds.Message]()
+    trace = Trace.commit([[np.arange(1_000, dtype="<i1")]])
+    contents.offer(trace)
+    bus = NoBus()
+    monkeypatch.setattr(bus, "publish", lambda message, to: said.append(message))
+    giver = exchange.Exchange(bus, contents)
+    for _ in range(5):
+        giver.asked(OTHER.address, kinds.Wanted(TENSOR, trace.roots[0][0]))
+    assert len(said) == 3
 
 
 def test_what_nobody_asked_for_or_does_not_hash_right_is_not_taken(mosquitto: Mosquitto, party: Party) -> None:
