@@ -66,9 +66,7 @@ def test_whatever_is_logged_makes_an_alert_that_can_be_sent() -> None:
 
 
 def test_access_keys_in_urls_are_not_told() -> None:
-    reason = (
-        "no chain answers at https://user:pass@node.example/v3/5ecret?key=5ecret, nor ws://b:1/5ecret; start one"
-    )
+    reason = "no chain answers at https://user:pass@node.example/v3/5ecret?key=5ecret, nor ws://b:1/5ecret; start one"
     told = alert("warning", {"event": "chain_unavailable", "reason": reason, "url": "http://c/5ecret"}).details
     assert "no chain answers at https://node.example, nor ws://b:1; start one" in told
     assert "5ecret" not in told
