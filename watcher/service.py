@@ -95,7 +95,7 @@ class WatcherService:
             Sender(client, self.log) if client.account is not None else Rehearsal(self.log)
         )
         self._bus = bus or NoBus()
-        self._team = Team(group, self._me, self._bus) if group is not None else None
+        self._team = Team(group, self._me, self._bus, log=self.log) if group is not None else None
         fellows = group.accounts if group is not None else frozenset()
         self._reporter = Reporter(self._bus, self._me, "watcher", shelf, fellows)
         self._bench = Bench(shelf, judge, self.log, inline, challenge, parallel, store)

@@ -14,7 +14,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import structlog
 from eth_utils.address import is_address, to_checksum_address
+from structlog.typing import FilteringBoundLogger
 
 from contracts.errors import WrongSetup
 from contracts.messages.bus import Bus
@@ -64,14 +66,23 @@ class Team:
         me: its own account.
     """
 
-    def __init__(self, group: Group, me: str, bus: Bus, ticks: Ticks = time.monotonic) -> None:
+    def __init__(
+        self,
+        group: Group,
+        me: str,
+        bus: Bus,
+        ticks: Ticks = time.monotonic,
+        log: FilteringBoundLogger | None = None,
+    ) -> None:
         self._group = group
         self._me = me
         self._bus = bus
         self._ticks = ticks
+        self._log = log or structlog.get_logger()
         self._inbox: deque[Received] = deque(maxlen=INBOX)
         # A worker that starts lets the others say first what they have done.
         self._heard = dict.fromkeys(group.accounts - {me}, ticks())
+        self._live = sorted(self._heard)
         self._seen: dict[bytes, float] = {}
         self._given: dict[bytes, float] = {}
         self._agreed: dict[bytes, float] = {}
@@ -96,12 +107,21 @@ class Team:
             for claim in [c for c, at in heard.items() if c not in pending and now - at > SILENT]:
                 del heard[claim]
         self._report(tuple(c for c in pending if isinstance(verdicts.get(c), Agrees))[-MOST_CLAIMS:], now)
-        live = sorted(fellow for fellow, heard in self._heard.items() if now - heard < SILENT)
+        live = self._note_live(now)
         return frozenset(
             claim
             for claim, view in pending.items()
             if claim in self._agreed or not self._is_due(view, snapshot, live, now)
         )
+
+    def _note_live(self, now: float) -> list[str]:
+        """The fellows that are at work, in order; says who has fallen silent and who is back."""
+        before, self._live = self._live, sorted(f for f, heard in self._heard.items() if now - heard < SILENT)
+        for fellow in set(before) - set(self._live):
+            self._log.warning("fellow_silent", fellow=fellow)
+        for fellow in set(self._live) - set(before):
+            self._log.info("fellow_heard", fellow=fellow)
+        return self._live
 
     def _is_due(self, claim: ClaimView, snapshot: Snapshot, live: list[str], now: float) -> bool:
         if not live or claim.id in self._given:

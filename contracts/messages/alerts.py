@@ -17,7 +17,7 @@ from prover.errors import RefuteError
 
 LEVELS = {"error": "error", "exception": "error", "critical": "critical"}
 """An ERROR line means that a person must act."""
-WARNINGS = frozenset({"not_funded", "balance_low", "chain_unavailable"})
+WARNINGS = frozenset({"not_funded", "balance_low", "chain_unavailable", "fellow_silent"})
 """Warnings that become errors if nobody looks."""
 
 _PATH = re.compile(r"(\w+://)(?:[^\s/\"']*@)?([^\s/?#\"',;]*)[^\s\"',;]*")

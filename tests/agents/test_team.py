@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.errors import WrongSetup
 from contracts.messages.bus import NoBus
@@ -109,10 +110,15 @@ def test_when_the_others_are_silent_everything_is_checked_at_once(snapshot: Snap
     wire = Wire()
     team = worker(wire)
     assert due(team, snapshot) < set(CLAIMS), "one that starts lets the others speak first"
-    wire.now += SILENT
-    assert due(team, snapshot) == set(CLAIMS)
-    wire.reports()
-    assert due(team, snapshot) < set(CLAIMS)
+    with capture_logs() as logs:
+        wire.now += SILENT
+        assert due(team, snapshot) == set(CLAIMS)
+        wire.reports()
+        assert due(team, snapshot) < set(CLAIMS)
+        assert due(team, snapshot) < set(CLAIMS)
+    said = [(event["event"], event["fellow"]) for event in logs]
+    assert sorted(said[:2]) == sorted([("fellow_silent", FELLOW), ("fellow_silent", THIRD)])
+    assert said[2:] == [("fellow_heard", FELLOW)]
 
 
 def test_half_a_window_before_the_end_only_agreement_counts(snapshot: Snapshot) -> None:
