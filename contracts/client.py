@@ -59,6 +59,11 @@ class Client:
         """The address, if it can sign."""
         return None if self._account is None else self._account.address
 
+    @property
+    def signer(self) -> Signer:
+        """What signs for this account."""
+        return self._signer()
+
     def _signer(self) -> Signer:
         if self._account is None:
             raise WrongSetup("this needs an account to sign with; give --key FILE")

@@ -32,6 +32,7 @@ from contracts.service.explorer.server import Explorer, HttpServer
 from contracts.service.feed import Feed
 from contracts.service.lock import DirectoryLock
 from contracts.service.metrics import count_event
+from contracts.service.printable import printable
 from contracts.service.store import Store
 from contracts.shelf import Shelf
 from prover.errors import RefuteError
@@ -274,6 +275,7 @@ def configure_logs(form: LogForm) -> None:
             count_event,
             structlog.processors.TimeStamper("iso", utc=True),
             structlog.processors.format_exc_info,
+            printable,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

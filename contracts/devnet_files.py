@@ -5,6 +5,7 @@
 <directory>/models/           published models
 <directory>/digits/<n>.npy    held-out images as the model takes them, and labels.json
 <directory>/url               the chain's URL, from when it answers on
+<directory>/broker            the URL of its message broker, likewise
 """
 
 from __future__ import annotations
@@ -44,9 +45,21 @@ class DevnetFiles:
     def url(self) -> Path:
         return self.directory / "url"
 
+    @property
+    def broker(self) -> Path:
+        return self.directory / "broker"
+
     def read_url(self) -> str | None:
         """The chain's URL; None until there is one."""
-        try:
-            return self.url.read_text()
-        except FileNotFoundError:
-            return None
+        return _read(self.url)
+
+    def read_broker(self) -> str | None:
+        """The broker's URL; None if there is none."""
+        return _read(self.broker)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None

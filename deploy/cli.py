@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -18,9 +20,11 @@ from contracts.command_line import (
     DeploymentOption,
     KeyOption,
     LogForm,
+    LogOption,
     ModelsOption,
     NetworkOption,
     PasswordFileOption,
+    address,
     configure_logs,
     connect,
     new_app,
@@ -28,9 +32,13 @@ from contracts.command_line import (
     run_command,
 )
 from contracts.devnet_files import DIRECTORY, HOST, PORT, URL, DevnetFiles
+from contracts.errors import WrongSetup
 from contracts.keys import load_signer
+from contracts.messages.command_line import BrokerCaOption, BrokerOption, BrokerPasswordFileOption, find_broker
+from contracts.messages.embedded import EmbeddedBroker
+from contracts.messages.envelope import Domain
 from contracts.shelf import Shelf
-from deploy import devnet, doctor, keystores
+from deploy import devnet, doctor, keystores, listening
 from prover import model_folder
 
 app = new_app(__doc__, "refute")
@@ -59,21 +67,29 @@ def serve_devnet(
     host: HostOption = HOST,
     directory: DirectoryOption = DIRECTORY,
     model: Annotated[bool, typer.Option(help="train, compile and register the digits model")] = True,
+    messages: Annotated[bool, typer.Option(help="serve a message broker, too")] = True,
+    broker_port: Annotated[
+        int, typer.Option(help="port of the message broker; 0: any that is free", min=0, max=65_535)
+    ] = 0,
 ) -> None:
     """Serve a chain with the contracts and the digits model on it, until interrupted."""
     files = DevnetFiles(directory)
-    console.print("deploying the contracts")
-    held = devnet.Devnet(files, port, host)
-    console.print(f"chain {held.deployment.chain}: contract {held.deployment.refute}")
-    if model:
-        _register_digits(held, files)
-    console.print(f"devnet: ready at {held.server.url}, deployment file {files.deployment}, keys {files.keys}")
-    # A supervisor ends it with SIGTERM; an operator with Ctrl-C. Both end it cleanly.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        held.serve()
-    except KeyboardInterrupt:
-        console.print("devnet: stopped")
+    with EmbeddedBroker(broker_port, host) if messages else nullcontext() as broker:
+        console.print("deploying the contracts")
+        held = devnet.Devnet(files, port, host)
+        console.print(f"chain {held.deployment.chain}: contract {held.deployment.refute}")
+        if model:
+            _register_digits(held, files)
+        talk = f", messages at {broker.url}" if broker is not None else ""
+        console.print(
+            f"devnet: ready at {held.server.url}{talk}, deployment file {files.deployment}, keys {files.keys}"
+        )
+        # A supervisor ends it with SIGTERM; an operator with Ctrl-C. Both end it cleanly.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            held.serve(broker)
+        except KeyboardInterrupt:
+            console.print("devnet: stopped")
 
 
 def _register_digits(held: devnet.Devnet, files: DevnetFiles) -> None:
@@ -147,6 +163,33 @@ def explore(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     serve(read_only(chain, deployed), Shelf(models), http, interval, dispute)
+
+
+@app.command(name="listen", epilog="Example: refute listen alerts --account 0x1234...")
+def listen_to(
+    channel: Annotated[
+        list[str] | None, typer.Argument(help=f"{', '.join(listening.CHANNELS)}; by default all", show_default=False)
+    ] = None,
+    account: Annotated[
+        list[str] | None, typer.Option(help="only what this address says; give one for each", show_default=False)
+    ] = None,
+    chain: ChainOption = URL,
+    deployed: DeploymentOption = DEVNET.deployment,
+    broker: BrokerOption = None,
+    broker_password_file: BrokerPasswordFileOption = None,
+    broker_ca: BrokerCaOption = None,
+    log: LogOption = LogForm.console,
+) -> None:
+    """Show what agents tell each other over a message broker, such as alerts, until interrupted."""
+    configure_logs(log)
+    found = find_broker(broker, broker_password_file, broker_ca, deployed)
+    if found is None:
+        raise WrongSetup("there is no broker to listen to; give --broker, or start one with `refute devnet`")
+    client, stop = read_only(chain, deployed), threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    domain = Domain(client.chain.id, client.deployment.refute)
+    listening.listen(found, domain, channel or [], stop, [address(text, "--account") for text in account or ()])
 
 
 @app.command(epilog="Example: refute demo")

@@ -15,6 +15,7 @@ from contracts.client import Client
 from contracts.deployment import Deployment, deploy
 from contracts.devnet_files import HOST, PORT, DevnetFiles
 from contracts.keys import OWNER_ONLY
+from contracts.messages.embedded import EmbeddedBroker
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
 from deploy.rpc_server import RpcServer
 from prover import model_folder
@@ -43,21 +44,29 @@ class Devnet:
         files.keys.chmod(OWNER_ONLY)
         self.deployment.save(files.deployment)
 
-    def serve(self) -> None:
-        """Answer until interrupted; the file `url` says that it does."""
-        staging = self.files.url.with_suffix(".new")
-        staging.write_text(self.server.url)
-        staging.replace(self.files.url)
+    def serve(self, broker: EmbeddedBroker | None = None) -> None:
+        """Answer until interrupted; the files `url`, and `broker` if one serves, too, say so meanwhile."""
+        if broker is not None:
+            _write(self.files.broker, broker.url)
+        _write(self.files.url, self.server.url)
         try:
             self.server.serve()
         finally:
             self.files.url.unlink(missing_ok=True)
+            self.files.broker.unlink(missing_ok=True)
 
     def register(self, model: Model) -> Path:
         """Publish a model in the devnet's folder and register it; its folder."""
         folder = model_folder.publish(model, self.files.models)
         self._deployer.transact(calls.register_model(model.program, folder.resolve().as_uri()))
         return folder
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole, or not at all."""
+    staging = path.with_suffix(".new")
+    staging.write_text(text)
+    staging.replace(path)
 
 
 def write_samples(directory: Path, images: Sequence[Array], labels: Sequence[int]) -> None:

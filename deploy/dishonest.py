@@ -18,6 +18,8 @@ from contracts.client import Client
 from contracts.command_line import LogForm, amount, configure_logs, new_app, run_command, run_until_told
 from contracts.devnet_files import DIRECTORY, URL, DevnetFiles
 from contracts.keys import load_account
+from contracts.messages.bus import Bus
+from contracts.messages.command_line import find_broker, joined
 from contracts.shelf import Shelf
 from deploy import lies
 from executor.policy import Policy
@@ -41,17 +43,19 @@ def main(
     connected = Chain.connect(chain)
     role = "mistaken" if lie == MISTAKEN else "dishonest"
     client = Client(connected, deployment.load(files.deployment, connected), load_account(None, role, files.keys))
-    agent = _agent(lie, client, Shelf(files.models), smaller, amount(stake, "--stake"), interval)
-    run_until_told(agent)
+    with joined(find_broker(None, None, None, files.deployment), client, role) as bus:
+        run_until_told(_agent(lie, client, Shelf(files.models), smaller, amount(stake, "--stake"), interval, bus))
 
 
-def _agent(lie: str, client: Client, shelf: Shelf, smaller: Path | None, stake: int, interval: float) -> Agent:
+def _agent(
+    lie: str, client: Client, shelf: Shelf, smaller: Path | None, stake: int, interval: float, bus: Bus
+) -> Agent:
     if lie == MISTAKEN:
         from deploy.mistaken import MistakenWatcher
 
         return MistakenWatcher(client, shelf, stake, interval)
     make, defend = lies.lie(lie, model_folder.load(smaller) if smaller is not None else None)
-    return ExecutorService(client, shelf, make, Policy(stake), defend=defend, interval=interval)
+    return ExecutorService(client, shelf, make, Policy(stake), defend=defend, interval=interval, bus=bus)
 
 
 def start() -> None:

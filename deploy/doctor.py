@@ -40,7 +40,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="as JSON, for programs"
 def doctor(context: typer.Context, arguments: AgentArguments = None, as_json: JsonOption = False) -> None:
     """Check everything that an agent needs, and say what to fix. Exit status 1 if anything fails.
 
-    Chain, contracts' code against the artifacts, models, kernels, clock; and per agent key, balance, stake and data.
+    Chain, contracts' code against the artifacts, models, kernels, clock; and per agent key, balance, stake, data,
+    broker.
     """
     # What a check logs on the way does not stand between its findings.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
@@ -125,4 +126,7 @@ def _setup(role: str, context: typer.Context) -> Setup:
         options["password_file"],
         options["data"],
         options["stake"],
+        options["broker"],
+        options["broker_password_file"],
+        options["broker_ca"],
     )

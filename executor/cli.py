@@ -40,6 +40,7 @@ from contracts.command_line import (
     served,
 )
 from contracts.devnet_files import URL
+from contracts.messages.command_line import BrokerCaOption, BrokerOption, BrokerPasswordFileOption, find_broker, joined
 from contracts.money_commands import add_money_commands
 from contracts.outbox import AGENTS_PATIENCE
 from contracts.service.feed import Feed
@@ -109,6 +110,9 @@ def serve(
     data: DataOption = None,
     interval: IntervalOption = 0.5,
     fee_factor: FeeFactorOption = FEE_FACTOR,
+    broker: BrokerOption = None,
+    broker_password_file: BrokerPasswordFileOption = None,
+    broker_ca: BrokerCaOption = None,
     http: HttpOption = None,
     log: LogOption = LogForm.console,
     config: ConfigOption = None,
@@ -144,7 +148,8 @@ def serve(
     )
     place = data_directory(data, deployment, client, client.address)
     shelf, feed = Shelf(models), Feed()
-    with opened_store(place, client):
+    found = find_broker(broker, broker_password_file, broker_ca, deployment)
+    with opened_store(place, client), joined(found, client, "executor") as bus:
         service = ExecutorService(
             client,
             shelf,
@@ -154,6 +159,7 @@ def serve(
             data=place,
             confirmations=confirmations,
             feed=feed,
+            bus=bus,
         )
         with served(http, client, shelf, feed):
             run_until_told(service, client.chain.heads)

@@ -16,6 +16,8 @@ from contracts.batch import Done
 from contracts.calls import Call
 from contracts.client import Client
 from contracts.errors import WrongSetup
+from contracts.messages.bus import Bus, NoBus
+from contracts.messages.reporter import Reporter
 from contracts.observer import Observer
 from contracts.sender import Sender
 from contracts.service.disk import free_bytes
@@ -46,6 +48,7 @@ class ExecutorService:
         data: where it keeps its own files: the room there is looked at before a request is accepted.
         confirmations: blocks that a request must be in before it is accepted.
         feed: is given a report after each round.
+        bus: where it says what it does, and hears what others do; by default nowhere.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class ExecutorService:
         data: Path | None = None,
         confirmations: int = 0,
         feed: Feed | None = None,
+        bus: Bus | None = None,
         log: FilteringBoundLogger | None = None,
     ) -> None:
         least = client.deployment.parameters.executor_stake
@@ -80,7 +84,9 @@ class ExecutorService:
         self._funds = Funds(decide.DEFENCE_GAS, self.log)
         self._sender: Sender[Action] = Sender(client, self.log)
         self._data = data
-        self._workshop = Workshop(shelf, run, defend, self.log, inline)
+        self._bus = bus or NoBus()
+        self._reporter = Reporter(self._bus, self._me, "executor", shelf)
+        self._workshop = Workshop(shelf, run, defend, self.log, inline, self._bus)
         self._chronicle = Chronicle(self._me, self.log)
         self._feed = feed
         self._staked = False
@@ -88,6 +94,7 @@ class ExecutorService:
 
     def on_wake(self, wake: Callable[[], object]) -> None:
         self._workshop.jobs.wake = wake
+        self._bus.on_wake(wake)
 
     def finished(self) -> bool:
         return self._exit_after is not None and self._chronicle.ended >= self._exit_after
@@ -98,6 +105,7 @@ class ExecutorService:
         busy = self._workshop.collect(snapshot)
         if self._chronicle.note(snapshot):
             self._workshop.keep(snapshot, self._me)
+            self._reporter.note(snapshot)
             mine = (d for d in snapshot.running_disputes() if snapshot.claims[d.claim].executor == self._me)
             self._funds.note(snapshot, sum(1 for _ in mine))
         self._note_turns(snapshot)
@@ -107,7 +115,7 @@ class ExecutorService:
         started: list[bool] = []
         due = decide.due(snapshot, held, self._me, snapshot.timestamp, self._policy)
         sent = self._sender.send(self._wanted(due, snapshot, started), snapshot.timestamp)
-        done = [self._note_done(action, outcome) for action, outcome in sent]
+        done = [self._note_done(action, outcome, snapshot) for action, outcome in sent]
         if self._feed is not None:
             shop = self._workshop
             pending = self._client.pending
@@ -155,10 +163,11 @@ class ExecutorService:
                 return calls.collect()
         raise AssertionError(f"{type(action).__name__} is not sent")
 
-    def _note_done(self, action: Action, outcome: object) -> bool:
-        """Log what was sent; whether it succeeded."""
+    def _note_done(self, action: Action, outcome: object, snapshot: Snapshot) -> bool:
+        """Log and tell what was sent; whether it succeeded."""
         if not isinstance(outcome, Done):
             return False
+        self._reporter.done(outcome, snapshot)
         log = self.log.bind(gas=outcome.gas, transaction=hexed(outcome.transaction))
         match action:
             case actions.Deposit(amount):
@@ -169,7 +178,7 @@ class ExecutorService:
                 claim = outcome.event("Claimed").arguments["claim"]
                 log.info("claim_posted", request=hexed(request), claim=hexed(claim))
             case actions.Answer(dispute, position, move):
-                log.info("move_sent", dispute=hexed(dispute), level=position.phase.level, move=type(move).__name__)
+                log.info("move_sent", dispute=hexed(dispute), walk_level=position.phase.level, move=type(move).__name__)
             case actions.Finalise(claim):
                 log.info("claim_finalised", claim=hexed(claim))
             case actions.Expire(disputes):

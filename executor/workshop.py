@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from contracts.agent import Jobs, hexed
 from contracts.fees import unpostable
+from contracts.messages.bus import Bus
 from contracts.shelf import CannotRun, Run, Shelf, Sturdy, input_arrays, run_all, running
 from contracts.snapshot import RequestView, Snapshot
 from executor import actions, decide
@@ -70,13 +71,16 @@ class SturdyDefender:
 class Workshop:
     """The executor's models and executions; the arguments are those of `ExecutorService`."""
 
-    def __init__(self, shelf: Shelf, run: Run, defend: Defend, log: FilteringBoundLogger, inline: bool) -> None:
+    def __init__(
+        self, shelf: Shelf, run: Run, defend: Defend, log: FilteringBoundLogger, inline: bool, bus: Bus
+    ) -> None:
         self.jobs: Jobs[Computation, _Results] = Jobs(inline=inline)
         self._running: dict[bytes, actions.Run] = {}
         self._shelf = shelf
         self._run = run
         self._defend = defend
         self._log = log
+        self._bus = bus
         self._models: set[bytes] = set()
         self._seconds: dict[bytes, float] = {}
         self._refused: set[bytes] = set()
@@ -139,11 +143,13 @@ class Workshop:
             self._refused.discard(model)
         if isinstance(action, actions.Run) and result.execution is not None:
             self._executions[key] = result.execution
+            self._bus.offer(result.execution.trace)
             self._defenders[key] = SturdyDefender(self._defend(result.execution), model or bytes(32))
 
     def keep(self, snapshot: Snapshot, me: str) -> None:
         """Let go of executions that nobody needs any more."""
         for request in [id for id in self._executions if not _is_mine(snapshot.requests.get(id), me)]:
+            self._bus.withdraw(self._executions[request].trace)
             del self._executions[request], self._defenders[request]
 
     def _model_of(self, action: Computation, key: bytes, snapshot: Snapshot) -> bytes | None:

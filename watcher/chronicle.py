@@ -52,7 +52,7 @@ class Chronicle:
             if dispute.reason is not None:
                 details["reason"] = dispute.reason.name.lower()
                 self.over += 1
-            say(_EVENTS[dispute.status], level=dispute.position.phase.level, **details)
+            say(_EVENTS[dispute.status], walk_level=dispute.position.phase.level, **details)
         return True
 
     def say(self, action: Spoken, now: int) -> None:
@@ -67,7 +67,7 @@ class Chronicle:
                 self._said.add(action)
                 log = self._log.bind(dispute=hexed(action.dispute), reason=action.reason)
                 if isinstance(action, Doubt):
-                    log.error("dispute_doubted", level=action.position.phase.level)
+                    log.error("dispute_doubted", walk_level=action.position.phase.level)
                 else:
                     log.error("move_not_made")
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -41,12 +42,24 @@ from contracts.command_line import (
 )
 from contracts.devnet_files import URL
 from contracts.errors import WrongSetup
+from contracts.messages.broker import Broker
+from contracts.messages.command_line import (
+    MESSAGES,
+    BrokerCaOption,
+    BrokerOption,
+    BrokerPasswordFileOption,
+    find_broker,
+    joined,
+)
+from contracts.messages.kinds import Claimed
 from contracts.money_commands import add_money_commands
 from contracts.outbox import AGENTS_PATIENCE
 from contracts.service.feed import Feed
 from contracts.shelf import Shelf, TorchRun
+from watcher.locate import LocatingJudge
 from watcher.policy import Policy, read_secret
 from watcher.service import WatcherService
+from watcher.team import Group
 from watcher.verdict import TwoBackends
 
 app = new_app(None, "watcher")
@@ -60,6 +73,23 @@ watcher --stake 10eth --sample 0.2 --defend    a fifth, and who relies on it
 
 watcher --dry-run --network mine.toml          what it would do, without a key
 """
+
+GroupOption = Annotated[
+    str | None,
+    typer.Option(
+        help="name of the group of your watchers that share claims out, over --broker",
+        show_default=False,
+        rich_help_panel=MESSAGES,
+    ),
+]
+WorkerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="address of another watcher of the group; give one for each (REFUTE_WORKER: with spaces between)",
+        show_default=False,
+        rich_help_panel=MESSAGES,
+    ),
+]
 
 
 @app.callback(invoke_without_command=True, epilog=EXAMPLES)
@@ -119,6 +149,11 @@ def watch(
     data: DataOption = None,
     interval: IntervalOption = 0.5,
     fee_factor: FeeFactorOption = FEE_FACTOR,
+    broker: BrokerOption = None,
+    broker_password_file: BrokerPasswordFileOption = None,
+    broker_ca: BrokerCaOption = None,
+    worker_group: GroupOption = None,
+    worker: WorkerOption = None,
     http: HttpOption = None,
     log: LogOption = LogForm.console,
     config: ConfigOption = None,
@@ -150,9 +185,15 @@ def watch(
         refused_executors=frozenset(address(text, "--not-executor") for text in not_executor or ()),
         defend=defend,
     )
-    judge = TwoBackends(TorchRun(), TorchRun(second=True))
     feed = Feed()
-    with nullcontext() if dry_run else opened_store(place, client) as store:
+    # What cannot sign cannot speak.
+    found = None if dry_run else find_broker(broker, broker_password_file, broker_ca, deployment)
+    group = _group(worker_group, worker or (), client, found)
+    with (
+        nullcontext() if dry_run else opened_store(place, client) as store,
+        joined(found, client, "watcher", hears=(Claimed,), group=worker_group) as bus,
+    ):
+        judge = LocatingJudge(TwoBackends(TorchRun(), TorchRun(second=True)), bus.ask)
         service = WatcherService(
             client,
             shelf,
@@ -163,9 +204,24 @@ def watch(
             store=store,
             confirmations=confirmations,
             feed=feed,
+            bus=bus,
+            group=group,
         )
         with served(http, client, shelf, feed):
             run_until_told(service, client.chain.heads)
+
+
+def _group(name: str | None, others: Sequence[str], client: Client, found: Broker | None) -> Group | None:
+    """The workers that claims are shared out among; None: this watcher checks all that its policy wants."""
+    if name is None:
+        if others:
+            raise WrongSetup("--worker names a fellow, but there is no group; give --worker-group NAME, too")
+        return None
+    if client.account is None:
+        raise WrongSetup("--worker-group: a dry run has no account, and so is no worker of a group; leave it out")
+    if found is None:
+        raise WrongSetup("--worker-group needs a --broker, over which its workers talk")
+    return Group.of(name, others, client.account)
 
 
 def _client(

@@ -56,6 +56,8 @@ class Held:
     """Unknown claims that can be looked at again: the model has come since, or the machine has rested."""
     staked: bool = False
     """Whether the stake has been brought up to the policy's."""
+    left: frozenset[bytes] = frozenset()
+    """Claims that are for other workers of this operator to check."""
 
 
 def decide(snapshot: Snapshot, held: Held, me: str, now: int, policy: Policy) -> list[Action]:
@@ -179,7 +181,8 @@ def _check(
     urgent = {d.claim for d in running} | defended
     wanted = set(urgent)
     for claim in _open_claims(snapshot, now):
-        if claim.executor == me or claim.id in urgent or (claim.id in held.verdicts and claim.id not in held.retry):
+        judged = claim.id in held.verdicts and claim.id not in held.retry
+        if claim.executor == me or claim.id in urgent or judged or claim.id in held.left:
             continue
         reason = policy.passes_over(claim, snapshot.requests[claim.request])
         if reason is None:

@@ -15,6 +15,8 @@ from contracts.batch import Done
 from contracts.calls import Call
 from contracts.client import Client
 from contracts.errors import WrongSetup
+from contracts.messages.bus import Bus, NoBus
+from contracts.messages.reporter import Reporter
 from contracts.observer import Observer
 from contracts.sender import Sender
 from contracts.service.feed import Feed, Report
@@ -29,6 +31,7 @@ from watcher.actions import Action
 from watcher.bench import Bench, Challenge
 from watcher.chronicle import Chronicle
 from watcher.policy import Policy
+from watcher.team import Group, Team
 from watcher.verdict import Judge
 
 _NOBODY = AccountView("nobody")
@@ -52,6 +55,8 @@ class WatcherService:
         store: what its last process kept.
         confirmations: blocks that a claim must be in before a bond is put on disputing it.
         feed: is given a report after each round.
+        bus: where it says what it does, and hears what others do; by default nowhere.
+        group: the workers that it shares claims out with, on that bus.
     """
 
     def __init__(
@@ -69,6 +74,8 @@ class WatcherService:
         store: Store | None = None,
         confirmations: int = 0,
         feed: Feed | None = None,
+        bus: Bus | None = None,
+        group: Group | None = None,
         log: FilteringBoundLogger | None = None,
     ) -> None:
         bond = client.deployment.parameters.challenger_bond
@@ -87,6 +94,10 @@ class WatcherService:
         self._sender: Sender[Action] | Rehearsal[Action] = (
             Sender(client, self.log) if client.account is not None else Rehearsal(self.log)
         )
+        self._bus = bus or NoBus()
+        self._team = Team(group, self._me, self._bus, log=self.log) if group is not None else None
+        fellows = group.accounts if group is not None else frozenset()
+        self._reporter = Reporter(self._bus, self._me, "watcher", shelf, fellows)
         self._bench = Bench(shelf, judge, self.log, inline, challenge, parallel, store)
         self._funds = Funds(decide.DISPUTE_GAS, self.log)
         self._chronicle = Chronicle(self._me, self.log)
@@ -98,6 +109,7 @@ class WatcherService:
 
     def on_wake(self, wake: Callable[[], object]) -> None:
         self._bench.jobs.wake = wake
+        self._bus.on_wake(wake)
 
     def finished(self) -> bool:
         return self._exit_after is not None and self._chronicle.over >= self._exit_after and self._credits == 0
@@ -109,9 +121,12 @@ class WatcherService:
         if self._chronicle.note(snapshot):
             self._bench.keep(snapshot)
             self._funds.note(snapshot, sum(d.challenger == self._me for d in snapshot.running_disputes()))
+            self._reporter.note(snapshot)
         self._credits = snapshot.account.credits
         self._note_turns(snapshot)
         held = self._bench.held(snapshot, self._staked)
+        if self._team is not None:
+            held = replace(held, left=self._team.left(snapshot, held.verdicts))
         started: list[bool] = []
         due = decide.due(snapshot, held, self._me, snapshot.timestamp, self._policy)
         sent = self._sender.send(self._wanted(due, snapshot, started), snapshot.timestamp)
@@ -190,9 +205,10 @@ class WatcherService:
         return calls.challenge_at(claim.id, own.program, claim.nodes, child)
 
     def _note_done(self, action: Action, outcome: object, snapshot: Snapshot) -> bool:
-        """Log what was sent; whether it succeeded."""
+        """Log and tell what was sent; whether it succeeded."""
         if not isinstance(outcome, Done):
             return False
+        self._reporter.done(outcome, snapshot)
         log = self.log.bind(gas=outcome.gas, transaction=hexed(outcome.transaction))
         match action:
             case actions.Deposit(amount):
@@ -205,7 +221,7 @@ class WatcherService:
                 claim = snapshot.disputes[dispute].claim
                 level = position.phase.level
                 event = "move_sent" if isinstance(action, actions.Reply) else "delegated_move_sent"
-                log.info(event, claim=hexed(claim), dispute=hexed(dispute), level=level, move=type(move).__name__)
+                log.info(event, claim=hexed(claim), dispute=hexed(dispute), walk_level=level, move=type(move).__name__)
             case actions.Expire(disputes):
                 log.info("disputes_expired", disputes=[hexed(d) for d in disputes])
             case actions.Settle(dispute):

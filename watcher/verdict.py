@@ -126,20 +126,22 @@ def _confirm(execution: Execution, posted: tuple[int, int] | None) -> None:
             continue
         element = posted[1] if posted is not None else 0
         source = spec.source
-        layer = execution.program.layers[source.layer]
-        index = layer.outputs[source.slot]
-        results = execution.results(source.layer)
-        operator = layer.operators[index]
-        read = reader(
-            operator, execution.inputs, _weights(execution, operator.operands), execution.trace.checkpoints, results
-        )
-        expected = operators.element(operator, element, read)
+        index = execution.program.layers[source.layer].outputs[source.slot]
+        expected = specified(execution, source.layer, index, element)
         mine = int(execution.outputs[number].reshape(-1)[element])
         if expected != mine:
             raise WatcherAtFault(
                 f"the scalar specification gives {expected} for element {element} of output {number}, this machine "
                 f"computed {mine}; nothing is challenged from it"
             )
+
+
+def specified(execution: Execution, layer: int, index: int, element: int) -> int:
+    """What the scalar specification gives for one element of a layer's operator, from this watcher's own operands."""
+    operator = execution.program.layers[layer].operators[index]
+    weights, results = _weights(execution, operator.operands), execution.results(layer)
+    read = reader(operator, execution.inputs, weights, execution.trace.checkpoints, results)
+    return operators.element(operator, element, read)
 
 
 def _weights(execution: Execution, operands: tuple[object, ...]) -> dict[TensorRoot, Array]:

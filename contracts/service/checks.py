@@ -15,8 +15,11 @@ from pathlib import Path
 from contracts.amounts import format_amount
 from contracts.client import Client
 from contracts.command_line import amount, data_directory
+from contracts.errors import WrongSetup
 from contracts.fees import highest_price
 from contracts.keys import OWNER_ONLY, is_key, is_remote
+from contracts.messages.checking import inspect
+from contracts.messages.command_line import find_broker
 from contracts.observer import Observer
 from contracts.service import disk
 from contracts.service.setup import Check, Finding, Setup, Status, wrong
@@ -196,6 +199,18 @@ def check_data(setup: Setup) -> Iterator[Finding]:
         yield Finding("data", Status.ok, said)
 
 
+def check_broker(setup: Setup) -> Iterator[Finding]:
+    """A broker that is wrongly named fails, since the agent would not start; one that is down is done without."""
+    found = find_broker(setup.broker, setup.broker_password_file, setup.broker_ca, setup.file)
+    if found is None:
+        yield Finding("broker", Status.ok, "none: it works from the chain alone, which is as safe and slower")
+        return
+    try:
+        yield Finding("broker", Status.ok, str(inspect(found)))
+    except WrongSetup as error:
+        yield wrong("broker", error, Status.warn)
+
+
 COMMON: list[Check] = [
     check_chain,
     check_clock,
@@ -205,4 +220,4 @@ COMMON: list[Check] = [
     check_registered_models,
     check_kernels,
 ]
-PERSONAL: list[Check] = [check_key, check_balance, check_stake, check_data]
+PERSONAL: list[Check] = [check_key, check_balance, check_stake, check_data, check_broker]

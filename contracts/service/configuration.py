@@ -28,6 +28,7 @@ SECTIONS = ("watcher", "executor")
 SHARED = (
     *("chain", "confirmations", "deployment", "models", "network"),
     *("key", "password-file", "data", "interval", "fee-factor", "log"),
+    *("broker", "broker-password-file", "broker-ca"),
 )
 """Options of both agents, which may stand at the top of the file."""
 

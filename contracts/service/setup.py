@@ -50,6 +50,9 @@ class Setup:
     password_file: Path | None = None
     data: Path | None = None
     stake: str | None = None
+    broker: str | None = None
+    broker_password_file: Path | None = None
+    broker_ca: Path | None = None
 
     @cached_property
     def chain(self) -> Chain:

@@ -69,7 +69,7 @@ def test_an_honest_challenger_with_a_wrong_machine_doubts_before_the_step(stage:
     request = stage.ask()
     with capture_logs() as logs:
         stage.settle_down(stage.executor(), stage.watcher(TwoBackends(liar(1), liar(1))))
-    assert [e["level"] for e in logs if e["event"] == "dispute_doubted"] == ["step"]
+    assert [e["walk_level"] for e in logs if e["event"] == "dispute_doubted"] == ["step"]
     assert stage.disputes_of(request)[0].position.phase is Phase.STEP
     assert "action_refused" not in {e["event"] for e in logs}
 

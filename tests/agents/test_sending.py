@@ -203,7 +203,7 @@ def test_an_executor_is_not_muted_by_a_reorganisation(
         stage.pass_time(1)
         executor.round()
     (dispute,) = stage.disputes_of(request)
-    assert dispute.position.phase is (Phase.OPERATOR_PICK if layers == 1 else Phase.TRACE_PICK)
+    assert dispute.position.phase is (Phase.ELEMENT_PICK if layers == 1 else Phase.TRACE_PICK)
 
 
 def _once_before_sending(chain: Chain, happens: Callable[[], object]) -> None:

@@ -121,7 +121,7 @@ def defences(deadline: int, policy: Policy = DEFENDS, held: watching.Held | None
 
 
 def test_a_delegate_runs_the_model_at_once_and_moves_when_the_time_left_is_needed() -> None:
-    needed = 11 * PARAMETERS.move_time + PARAMETERS.layer_time
+    needed = 9 * PARAMETERS.move_time + PARAMETERS.layer_time
     assert defences(NOW + needed + 1) == [], "the executor may still come"
     (move,) = defences(NOW + needed)
     assert isinstance(move, watching.Defend)
@@ -169,7 +169,7 @@ def test_a_watcher_wins_the_game_of_an_executor_that_is_gone(stage: Stage) -> No
             stage.pass_time(PARAMETERS.move_time)
             stage.settle_down(challenger, watcher)
     moves = [e["move"] for e in logs if e["event"] == "delegated_move_sent"]
-    assert moves[:2] == ["OpenTrace", "OpenLayer"]
+    assert moves[:2] == ["OpenLayer", "OpenChunk"]
     (over,) = stage.disputes_of(asked)
     assert over.position.phase is Phase.STEP, "as far as the challenger gets"
     stage.pass_time(PARAMETERS.window)
@@ -212,5 +212,5 @@ def test_a_dry_run_says_what_it_would_do_and_sends_nothing(stage: Stage) -> None
         stage.settle_down(stage.watcher(client=nobody))
     (made,) = stage.look().claims
     said = [e for e in logs if e["event"] == "would_send"]
-    assert [(e["function"], e["claim"]) for e in said] == [("challenge", f"0x{made.hex()}")] * 2, "once in each run"
+    assert [(e["function"], e["claim"]) for e in said] == [("challengeAt", f"0x{made.hex()}")] * 2, "once in each run"
     assert stage.chain.block().number == block

@@ -124,7 +124,11 @@ def test_a_deployment_is_not_written_over(commands: Commands) -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "reason"),
-    [('{"clock": 5}', "ClockTooShort(): clock is at least 15"), ("{", "cannot be read"), ('{"widow": 5}', "'widow'")],
+    [
+        ('{"clock": 5}', "ClockTooShort(): clock is at least 12 * moveTime"),
+        ("{", "cannot be read"),
+        ('{"widow": 5}', "'widow'"),
+    ],
 )
 def test_parameters_that_will_not_do(commands: Commands, tmp_path: Path, parameters: str, reason: str) -> None:
     (tmp_path / "parameters.json").write_text(parameters)

@@ -43,7 +43,7 @@ def test_a_sound_setup_is_one_line_for_each_check(commands: Commands) -> None:
     assert {name: f["status"] for name, f in found.items() if f["status"] != "ok"} in ({}, {"clock": "warn"})
     assert set(found) == {
         *("chain", "clock", "contracts", "parameters", "models", "registered models", "kernels", "fused kernels"),
-        *("watcher's key", "watcher's balance", "watcher's stake", "watcher's data"),
+        *("watcher's key", "watcher's balance", "watcher's stake", "watcher's data", "watcher's broker"),
     }
     said = commands.call("refute", "doctor", *commands.options())
     assert said.status == 0

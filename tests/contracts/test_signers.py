@@ -21,7 +21,7 @@ from contracts.deployment import deploy
 from contracts.errors import ChainUnavailable, WrongSetup
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
 from contracts.signers import RemoteSigner
-from prover.game.position import Position
+from prover.game.position import Ground, Position
 
 ACCOUNT: LocalAccount = Account.from_key(DEVNET_KEYS[2])
 OTHER: LocalAccount = Account.from_key(DEVNET_KEYS[3])
@@ -74,7 +74,7 @@ def chain() -> Chain:
 
 def test_a_remote_signer_sends_transactions_and_signs_openings_as_the_key_itself_would(chain: Chain) -> None:
     deployed = deploy(chain, OTHER)
-    position = Position.initial(3, bytes(32), bytes(32), bytes(32))
+    position = Position.initial(Ground(3, bytes(32), bytes(32), bytes(32)))
     with signer_at(honest) as url:
         client = Client(chain, deployed, RemoteSigner(url))
         assert client.address == ACCOUNT.address
