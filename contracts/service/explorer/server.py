@@ -7,9 +7,12 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from contracts.client import Client
 from contracts.errors import ChainUnavailable, WrongSetup
@@ -18,13 +21,16 @@ from contracts.service.explorer import view
 from contracts.service.explorer.view import Programs
 from contracts.service.feed import Feed
 from contracts.service.walk import Stage, read_stages
-from contracts.snapshot import DisputeStatus
 
 PAGE = Path(__file__).parent / "page"
 FILES = {"/": "index.html", "/explorer.css": "explorer.css", "/explorer.js": "explorer.js"}
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 STALE = 60.0
 """Seconds without a round after which an agent is no longer ready; after ten times that it is no longer healthy."""
+CONNECTIONS = 64
+"""Connections at once."""
+WALKS = 64
+"""Disputes whose transactions are kept in memory."""
 _DISPUTE = re.compile(r"/api/dispute/0x([0-9a-f]{64})")
 _SAFE = {
     "Content-Security-Policy": "default-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'",
@@ -91,8 +97,8 @@ class Explorer:
                 except (ChainUnavailable, WrongSetup) as error:
                     return _json(503, {"error": str(error)})
                 known = self._walks[id] = state, stages
-                if held.status is DisputeStatus.ACTIVE:
-                    self._walks = {k: v for k, v in self._walks.items() if k in report.snapshot.disputes}
+                while len(self._walks) > WALKS:
+                    self._walks.pop(next(iter(self._walks)))
         return _json(200, view.dispute(held, report, known[1], self._programs))
 
 
@@ -100,34 +106,92 @@ def _json(status: int, content: Any) -> Answer:
     return status, "application/json", json.dumps(content).encode()
 
 
+class _Handler(BaseHTTPRequestHandler):
+    """One connection. Only GET and HEAD; a request with a body ends the connection, so that none hides in it."""
+
+    protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # a line that names none is answered with a status, too
+    timeout = 30
+    server_version, sys_version = "refute", ""
+    answer: Callable[[str], Answer]
+
+    def do_GET(self) -> None:
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.close_connection = True
+        try:
+            answer = self.answer(self.path.split("?")[0])
+        except Exception as error:
+            structlog.get_logger().warning(
+                "http_failed", path=self.path[:200], reason=f"{type(error).__name__}: {error}"
+            )
+            answer = _json(500, {"error": "this agent could not answer; its log says why"})
+        self._send(*answer)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def refuse(self) -> None:
+        self.close_connection = True
+        self._send(*_json(405, {"error": f"this page only reads; there is no {self.command}"}))
+
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = refuse  # noqa: N815
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the base class finds wrong with a request, such as its size."""
+        self.close_connection = True
+        self._send(*_json(code, {"error": message or self.responses[HTTPStatus(code)][0]}))
+
+    def _send(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.send_header("Allow", "GET, HEAD")
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        for name, value in _SAFE.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection, at most CONNECTIONS; more are closed at once."""
+
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away; what is wrong with us is answered and logged before."""
+
+
 class HttpServer:
     """An HTTP server for GET requests, in threads of its own; WrongSetup if the address cannot be had."""
 
     def __init__(self, where: str, answer: Callable[[str], Answer]) -> None:
         host, port = parse_address(where)
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            timeout = 30
-            server_version, sys_version = "refute", ""
-
-            def do_GET(self) -> None:
-                status, kind, body = answer(self.path.split("?")[0])
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                for name, value in _SAFE.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None: ...
-
+        handler = type("Handler", (_Handler,), {"answer": staticmethod(answer)})
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = _Server((host, port), handler)
         except (OSError, OverflowError) as error:
             raise WrongSetup(f"--http: {where} cannot be opened: {error}; choose another HOST:PORT") from error
-        self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
 
     @property

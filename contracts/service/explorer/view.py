@@ -24,6 +24,7 @@ ENDINGS = {
     Reason.OUTPUT: "the posted output is not the committed one",
     Reason.PROGRAM: "a record of the model breaks a rule",
     Reason.TIMEOUT: "the side to move ran out of time",
+    Reason.OPENING: "what the executor opened is not what it committed to",
     Reason.OTHER: "another dispute on the claim was won first",
 }
 PARTIES = {Side.EXECUTOR: "executor", Side.CHALLENGER: "challenger"}
@@ -162,7 +163,8 @@ def _stage(stage: Stage, program: Program | None) -> dict[str, Any]:
             "text": f"{'challenger' if stage.challenger_won else 'executor'} wins: {ending}",
         }
     if stage.event == "Challenged" and stage.after is not None:
-        return {**shown, "level": "claim", "text": "the claim is challenged", "cut": _cut(stage.after.ground.layers, 0, None)}
+        whole = _cut(stage.after.ground.layers, 0, None)
+        return {**shown, "level": "claim", "text": "the claim is challenged", "cut": whole}
     if stage.event != "Moved" or stage.before is None or stage.after is None:
         return {**shown, "level": "end", "text": "settled"}
     before, after = stage.before, stage.after
