@@ -18,7 +18,7 @@ import pytest
 from contracts.service.explorer.server import CONNECTIONS, STALE, Explorer, HttpServer
 from contracts.service.feed import Feed
 from contracts.snapshot import Reason
-from tests.explorer.conftest import Scene
+from tests.explorer.conftest import HOSTILE, Scene
 
 SECONDS = 20
 LEVELS = ("claim", "trace", "layer", "tensor", "chunk", "terms", "step", "end")
@@ -69,6 +69,12 @@ def test_the_walk_of_a_live_dispute(scene: Scene) -> None:
     assert levels[0] == "claim"
     assert levels == sorted(levels, key=LEVELS.index)  # it only ever goes down
     assert levels[-1] == "chunk"
+    picks = [stage for stage in shown["stages"] if stage.get("side") == "challenger"]
+    assert [(pick["level"], pick["cut"]) for pick in picks] == [
+        ("trace", {"total": 3, "start": 0, "count": 1}),
+        ("chunk", {"total": 4, "start": 0, "count": 1}),
+    ]
+    assert HOSTILE in picks[0]["text"]
     assert (shown["toMove"], shown["ending"]) == ("executor", None)
     numbers = shown["numbers"]
     assert int(numbers["executor"]) == scene.live.position.value
