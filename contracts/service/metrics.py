@@ -18,9 +18,17 @@ REGISTRY = CollectorRegistry()
 EVENTS = Counter("refute_events", "Events logged, by name and level", ["event", "level"], registry=REGISTRY)
 
 
+ERRORS = Counter("refute_errors", "Events logged as errors: each wants a person", registry=REGISTRY)
+# A counter that begins with its first event shows no increase at that event: those with an alert begin at 0.
+for name, level in ("dispute_lost", "error"), ("claim_fallen", "error"), ("balance_low", "warning"):
+    EVENTS.labels(name, level)
+
+
 def count_event(_logger: object, level: str, event: Any) -> Any:
     """A structlog processor that counts every event and changes none."""
     EVENTS.labels(str(event["event"]), level).inc()
+    if level == "error":
+        ERRORS.inc()
     return event
 
 

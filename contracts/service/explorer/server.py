@@ -95,7 +95,8 @@ class Explorer:
                 try:
                     stages = read_stages(self._client, id, first, report.snapshot.block)
                 except (ChainUnavailable, WrongSetup) as error:
-                    return _json(503, {"error": str(error)})
+                    structlog.get_logger().warning("walk_not_read", dispute="0x" + id.hex(), reason=str(error))
+                    return _json(503, {"error": "the chain cannot be read now; this agent's log says why"})
                 known = self._walks[id] = state, stages
                 while len(self._walks) > WALKS:
                     self._walks.pop(next(iter(self._walks)))

@@ -10,6 +10,7 @@ from contracts.service.explorer import descent
 from contracts.service.feed import Report
 from contracts.service.walk import Stage
 from contracts.snapshot import ClaimStatus, ClaimView, DisputeStatus, DisputeView
+from contracts.urls import hosts_only
 from prover.game.position import Phase, Side
 from prover.program import Program
 
@@ -37,7 +38,7 @@ def state(report: Report) -> dict[str, Any]:
         "time": snapshot.timestamp,
         "window": snapshot.parameters.window,
         "clock": snapshot.parameters.clock,
-        "doubt": snapshot.doubt,
+        "doubt": None if snapshot.doubt is None else hosts_only(snapshot.doubt),
         "account": {
             "address": account.address,
             "free": ether(account.free),

@@ -126,7 +126,7 @@ function drawDispute() {
   $("parties").replaceChildren(
     element("span", "executor", { class: "executor" }), ` ${short(dispute.executor)} against `,
     element("span", "challenger", { class: "challenger" }),
-    ` ${short(dispute.challenger)} · stake ${dispute.stake} eth, bond ${dispute.bond} eth · ${grouped(dispute.gas)} gas, ${grouped(dispute.size)} bytes so far`);
+    ` ${short(dispute.challenger)} · stake ${dispute.stake} eth, bond ${dispute.bond} eth · ${grouped(dispute.gas)} gas, ${grouped(dispute.size)} bytes${dispute.toMove ? " so far" : ""}`);
   drawTurn();
   drawDescent(dispute.stages.slice(0, shown + 1), shown === last);
   drawNumbers(shown === last);
