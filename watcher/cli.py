@@ -44,6 +44,7 @@ from contracts.errors import WrongSetup
 from contracts.money_commands import add_money_commands
 from contracts.outbox import AGENTS_PATIENCE
 from contracts.service.feed import Feed
+from contracts.service.screen import on_terminal, shown_live
 from contracts.shelf import Shelf, TorchRun
 from watcher.policy import Policy, read_secret
 from watcher.service import WatcherService
@@ -57,6 +58,8 @@ Examples:
 watcher --stake 10eth                          beside `refute devnet`
 
 watcher --stake 10eth --sample 0.2 --defend    a fifth, and who relies on it
+
+watcher --stake 10eth --live                   on one screen
 
 watcher --dry-run --network mine.toml          what it would do, without a key
 """
@@ -120,6 +123,9 @@ def watch(
     interval: IntervalOption = 0.5,
     fee_factor: FeeFactorOption = FEE_FACTOR,
     http: HttpOption = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="show everything on one screen of the terminal", rich_help_panel=RUNNING)
+    ] = False,
     log: LogOption = LogForm.console,
     config: ConfigOption = None,
     network: NetworkOption = None,
@@ -136,7 +142,8 @@ def watch(
         return
     if stake is None and not dry_run:
         raise WrongSetup("there is no --stake; give one of at least the bond of a dispute, such as --stake 10eth")
-    configure_logs(log)
+    events = on_terminal(live, "watcher")
+    configure_logs(log, events)
     client = _client(dry_run, chain, deployment, key, password_file, fee_factor)
     shelf, place = Shelf(models), data_directory(data, deployment, client, client.account or "dry-run")
     bond = client.deployment.parameters.challenger_bond
@@ -164,7 +171,7 @@ def watch(
             confirmations=confirmations,
             feed=feed,
         )
-        with served(http, client, shelf, feed):
+        with served(http, client, shelf, feed), shown_live(feed, events):
             run_until_told(service, client.chain.heads)
 
 

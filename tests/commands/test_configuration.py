@@ -80,7 +80,7 @@ def test_every_command_reads_the_file(commands: Commands, file: Path) -> None:
         ("fee_factor = 2", "{file}: unknown key 'fee_factor'; did you mean 'fee-factor'?"),
         ("[watchr]\nstake = 1", "{file}: unknown key 'watchr'; did you mean 'watcher'?"),
         ('stake = "1eth"', "{file}: unknown key 'stake'; --stake belongs under [watcher]"),
-        ("zzz = 1", "{file}: unknown key 'zzz'; the keys here are chain, deployment"),
+        ("zzz = 1", "{file}: unknown key 'zzz'; the keys here are chain, confirmations, deployment"),
         ("watcher = 5", "{file}: watcher is a table: write [watcher], and its options below"),
         ('[watcher]\nsample = "some"', "{file} [watcher]: sample is 'some': Input should be a valid number"),
         ("[watcher]\nsample = 2", "{file} [watcher]: sample is 2: "),

@@ -174,12 +174,14 @@ function drawDescent(stages, latest) {
   } else {
     parts.push(shape("rect", { x: .5, y: y + .5, width: width - 1, height: bar, rx: 2, class: "now" }));
   }
-  if (end && end.side !== "challenger") {
+  const told = end && end.side !== "challenger";
+  if (told) {
     parts.push(shape("text", { x: width / 2, y: y + 34, "text-anchor": "middle" }, clip(`${who(end)} ${end.text}`, width)));
     words.push(`${who(end)} ${end.text}`);
   }
-  $("descent").setAttribute("viewBox", `0 0 ${width} ${y + 46}`);
-  $("descent").setAttribute("height", y + 46);
+  y += told ? 46 : 24;
+  $("descent").setAttribute("viewBox", `0 0 ${width} ${y}`);
+  $("descent").setAttribute("height", y);
   $("descent").replaceChildren(...parts);
   $("descent-text").textContent = words.join("; ");
 }
