@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import Counter as Tally
@@ -28,6 +29,7 @@ URGENT = 300
 """Seconds of a clock below which it is red."""
 _COLOURS = {"error": "bold red", "warning": "yellow"}
 _HEADING = "bold"
+_HASH = re.compile(r"0x[0-9a-f]{64}")
 
 
 class LatestEvents:
@@ -62,7 +64,7 @@ def shown_live(feed: Feed, events: LatestEvents | None) -> Iterator[None]:
         ):
             yield
     finally:
-        console.print(Group(*(_event(event) for event in events.last(20))))
+        console.print(Group(*(_event(event, whole=True) for event in events.last(20))))
 
 
 def on_terminal(wanted: bool, agent: str) -> LatestEvents | None:
@@ -160,14 +162,14 @@ def _order(dispute: DisputeView, report: Report) -> tuple[bool, int]:
     return not _runs(dispute, report), dispute.deadline
 
 
-def _event(event: dict[str, Any]) -> Text:
-    """One line, however long; what strangers have a part in cannot steer the terminal."""
+def _event(event: dict[str, Any], whole: bool = False) -> Text:
+    """One line with shortened ids, or the `whole` of it; what strangers have a part in cannot steer the terminal."""
     shown = {key: value for key, value in event.items() if key not in ("event", "level", "timestamp", "agent")}
     details = " ".join(f"{key}={value}" for key, value in shown.items())
     clock = str(event.get("timestamp", ""))[11:19]
-    line = Text(no_wrap=True, overflow="ellipsis")
+    line = Text(overflow="fold") if whole else Text(no_wrap=True, overflow="ellipsis")
     line.append(f"{clock} ", "dim").append(_printable(event["event"]), _COLOURS.get(str(event.get("level")), "bold"))
-    return line.append(_printable(f" {details}"))
+    return line.append(_printable(" " + (details if whole else _HASH.sub(lambda found: _short(found[0]), details))))
 
 
 def _printable(text: object) -> str:
