@@ -124,7 +124,10 @@ def watch(
     fee_factor: FeeFactorOption = FEE_FACTOR,
     http: HttpOption = None,
     live: Annotated[
-        bool, typer.Option("--live", help="show everything on one screen of the terminal", rich_help_panel=RUNNING)
+        bool,
+        typer.Option(
+            "--live", help="show everything on one screen of the terminal, instead of a log", rich_help_panel=RUNNING
+        ),
     ] = False,
     log: LogOption = LogForm.console,
     config: ConfigOption = None,

@@ -1,54 +1,31 @@
-"""What an agent answers over HTTP, to its page, to Prometheus and to supervisors; and what it refuses."""
+"""What an agent answers over HTTP, to its page, to Prometheus and to supervisors."""
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from time import monotonic
-from typing import Any
-from urllib.parse import urlsplit
 
-import pytest
-
-from contracts.service.explorer.server import CONNECTIONS, STALE, Explorer, HttpServer
-from contracts.service.feed import Feed
+from contracts.service.explorer.server import READS, STALE, Explorer
+from contracts.service.feed import Feed, Report
 from contracts.snapshot import Reason
+from tests.explorer.asking import ask, fetch
 from tests.explorer.conftest import HOSTILE, Scene
 
-SECONDS = 20
 LEVELS = ("claim", "trace", "layer", "tensor", "chunk", "terms", "step", "end")
 
 
-def ask(url: str, path: str, method: str = "GET", **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=SECONDS)
-    try:
-        connection.request(method, path, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read()
-    finally:
-        connection.close()
+def latest(scene: Scene) -> Report:
+    assert scene.feed.latest is not None
+    return scene.feed.latest
 
 
-def fetch(scene: Scene, path: str) -> Any:
-    status, _headers, body = ask(scene.url, path)
-    assert status == 200, body
-    return json.loads(body)
+@dataclass
+class Clock:
+    now: float = 0.0
 
-
-@contextmanager
-def raw(url: str) -> Iterator[socket.socket]:
-    place = urlsplit(url)
-    with socket.create_connection((place.hostname, place.port), timeout=SECONDS) as connection:
-        yield connection
-
-
-def status_of(connection: socket.socket) -> int:
-    return int(connection.makefile("rb").readline().split()[1])
+    def __call__(self) -> float:
+        return self.now
 
 
 def test_the_claims_and_their_disputes(scene: Scene) -> None:
@@ -97,9 +74,7 @@ def test_a_finished_dispute_is_replayed_from_the_chains_events(scene: Scene) -> 
 
 
 def test_every_way_a_dispute_ends_has_words(scene: Scene) -> None:
-    report = scene.feed.latest
-    assert report is not None
-    feed = Feed()
+    report, feed = latest(scene), Feed()
     explorer = Explorer(scene.stage.other, feed, lambda model: None)
     for reason in Reason:
         ended = replace(scene.over, reason=reason)
@@ -120,130 +95,32 @@ def test_metrics_health_and_readiness(scene: Scene) -> None:
 
 
 def test_an_agent_without_a_recent_round_is_not_ready(scene: Scene) -> None:
-    report = scene.feed.latest
-    assert report is not None
-    feed = Feed()
-    explorer = Explorer(scene.stage.other, feed, lambda model: None)
+    report, feed, clock = latest(scene), Feed(), Clock()
+    explorer = Explorer(scene.stage.other, feed, lambda model: None, clock)
 
     def health() -> tuple[int, int]:
         return explorer.answer("/healthz")[0], explorer.answer("/readyz")[0]
 
     assert health() == (200, 503)  # just begun: alive, but not at work yet
     assert explorer.answer("/api/state")[0] == 503
+    feed.publish(replace(report, at=clock.now))
     for age, wanted in ((0.0, (200, 200)), (STALE + 1, (200, 503)), (10 * STALE + 1, (503, 503))):
-        feed.publish(replace(report, at=monotonic() - age))
+        clock.now = age
         assert health() == wanted
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/../server.py",
-        "/%2e%2e/server.py",
-        "//etc/passwd",
-        "/page/index.html",
-        "/api/dispute/0x12",
-        "/api/dispute/0x" + "00" * 32,
-        "/api/dispute/0x" + "g0" * 32,
-        "/api/dispute/0x" + "00" * 32 + "/",
-        "/api/dispute/0x" + "00" * 32 + "%0a",
-        "/api/state/",
-    ],
-)
-def test_other_paths_are_not_there(scene: Scene, path: str) -> None:
-    status, headers, body = ask(scene.url, path)
-    assert (status, headers["Content-Type"]) == (404, "application/json")
-    assert json.loads(body)["error"]
+def test_strangers_cannot_use_up_the_nodes(scene: Scene) -> None:
+    """Each new state of a dispute is read from the chain once; beyond a burst of them it is one a second."""
+    report, feed, clock = latest(scene), Feed(), Clock()
+    explorer = Explorer(scene.stage.other, feed, lambda model: None, clock)
 
+    def asked(state: int) -> int:
+        dispute = replace(scene.over, deadline=scene.over.deadline + state)
+        feed.publish(replace(report, snapshot=replace(report.snapshot, disputes={dispute.id: dispute})))
+        return explorer.answer(f"/api/dispute/0x{dispute.id.hex()}")[0]
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_it_only_reads(scene: Scene, method: str) -> None:
-    status, headers, body = ask(scene.url, "/api/state", method)
-    assert (status, headers["Allow"]) == (405, "GET, HEAD")
-    assert json.loads(body)["error"]
-    assert "Access-Control-Allow-Origin" not in headers
-
-
-def test_head_gives_no_body(scene: Scene) -> None:
-    status, headers, body = ask(scene.url, "/", "HEAD")
-    assert (status, body) == (200, b"")
-    assert int(headers["Content-Length"]) > 1000
-
-
-@pytest.mark.parametrize(
-    ("request_line", "status"),
-    [
-        (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
-        (b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * 200 + b"\r\n", 431),
-        (b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", 431),
-        (b"\x16\x03\x01 nonsense\r\n\r\n", 400),
-        (b"GET / HTTP/9.9\r\n\r\n", 505),
-        (b"BREW /pot HTTP/1.1\r\n\r\n", 501),
-    ],
-)
-def test_an_oversized_or_unreadable_request_is_refused(scene: Scene, request_line: bytes, status: int) -> None:
-    with raw(scene.url) as connection:
-        connection.sendall(request_line)
-        assert status_of(connection) == status
-    assert fetch(scene, "/healthz")["ok"]
-
-
-def test_what_follows_a_body_is_not_taken_for_a_request(scene: Scene) -> None:
-    with raw(scene.url) as connection:
-        hidden = b"GET /metrics HTTP/1.1\r\n\r\n"
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(hidden) + hidden)
-        answer = connection.makefile("rb").read()
-    assert answer.count(b"HTTP/1.1 ") == 1
-
-
-def test_a_slow_client_does_not_hold_up_others(scene: Scene) -> None:
-    with raw(scene.url) as slow:
-        slow.sendall(b"GET /api/sta")
-        assert fetch(scene, "/api/state")["agent"] == "watcher"
-        slow.sendall(b"te HTTP/1.1\r\n\r\n")
-        assert status_of(slow) == 200
-
-
-def test_too_many_clients_are_turned_away_and_the_rest_served() -> None:
-    server = HttpServer("127.0.0.1:0", lambda path: (200, "text/plain", b"well"))
-    held = []
-    try:
-        place = urlsplit(server.url)
-        for _ in range(CONNECTIONS):
-            held.append(socket.create_connection((place.hostname, place.port), timeout=SECONDS))
-            held[-1].sendall(b"GET / HTTP/1.1\r\n\r\n")
-            assert status_of(held[-1]) == 200  # and the connection is kept
-        with raw(server.url) as one_more:
-            assert one_more.recv(1) == b""
-        held.pop().close()
-        assert eventually(lambda: ask(server.url, "/")[0] == 200)
-    finally:
-        for connection in held:
-            connection.close()
-        server.close()
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Asks until it is so; the server notices that a client has gone in a thread of its own."""
-    for _ in range(10_000):
-        try:
-            if holds():
-                return True
-        except (ConnectionError, http.client.HTTPException):
-            continue
-    return False
-
-
-def test_a_fault_of_ours_is_said_and_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    def answer(path: str) -> tuple[int, str, bytes]:
-        raise KeyError("secret")
-
-    server = HttpServer("127.0.0.1:0", answer)
-    try:
-        status, _headers, body = ask(server.url, "/")
-        assert (status, json.loads(body)) == (500, {"error": "this agent could not answer; its log says why"})
-    finally:
-        server.close()
-    said = capsys.readouterr()
-    assert "http_failed" in said.out
-    assert said.err == ""
+    assert {asked(state) for state in range(READS)} == {200}
+    assert asked(READS) == 503
+    assert asked(READS - 1) == 200  # what was read is kept
+    clock.now += 1
+    assert [asked(READS), asked(READS + 1)] == [200, 503]

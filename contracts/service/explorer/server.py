@@ -19,8 +19,9 @@ from contracts.errors import ChainUnavailable, WrongSetup
 from contracts.service import metrics
 from contracts.service.explorer import view
 from contracts.service.explorer.view import Programs
-from contracts.service.feed import Feed
+from contracts.service.feed import Feed, Report
 from contracts.service.walk import Stage, read_stages
+from contracts.snapshot import DisputeView
 
 PAGE = Path(__file__).parent / "page"
 FILES = {"/": "index.html", "/explorer.css": "explorer.css", "/explorer.js": "explorer.js"}
@@ -31,6 +32,10 @@ CONNECTIONS = 64
 """Connections at once."""
 WALKS = 64
 """Disputes whose transactions are kept in memory."""
+READS = 20
+"""Disputes that may be read from the chain at once; after that one a second: strangers must not use up the nodes."""
+PATIENCE = 5.0
+"""Seconds that a request waits for another one's reading of the chain."""
 _DISPUTE = re.compile(r"/api/dispute/0x([0-9a-f]{64})")
 _SAFE = {
     "Content-Security-Policy": "default-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'",
@@ -38,6 +43,9 @@ _SAFE = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+
+_OWN = ("same-origin", "none")
+"""What a browser says where the page itself, or a person, asks."""
 
 Answer = tuple[int, str, bytes]
 """Status, content type, body."""
@@ -50,13 +58,17 @@ class Explorer:
         client: to read a dispute's transactions with.
         feed: the agent's reports.
         programs: of models, for the names of layers and operators.
+        clock: gives monotonic seconds.
     """
 
-    def __init__(self, client: Client, feed: Feed, programs: Programs) -> None:
-        self._client, self._feed, self._programs = client, feed, programs
-        self._begun = time.monotonic()
+    def __init__(
+        self, client: Client, feed: Feed, programs: Programs, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client, self._feed, self._programs, self._clock = client, feed, programs, clock
+        self._begun = clock()
         self._turn = threading.Lock()
         self._walks: dict[bytes, tuple[object, list[Stage]]] = {}
+        self._reads, self._refilled = float(READS), self._begun
 
     def answer(self, path: str) -> Answer:
         """What a GET of a path gives."""
@@ -77,7 +89,7 @@ class Explorer:
 
     def _health(self, longest: float) -> Answer:
         report = self._feed.latest
-        age = time.monotonic() - (report.at if report is not None else self._begun)
+        age = self._clock() - (report.at if report is not None else self._begun)
         good = age <= longest and (report is not None or longest > STALE)
         block = report.snapshot.block if report is not None else None
         return _json(200 if good else 503, {"ok": good, "block": block, "secondsSinceRound": round(age, 1)})
@@ -87,24 +99,39 @@ class Explorer:
         held = report.snapshot.disputes.get(id) if report is not None else None
         if report is None or held is None:
             return _json(404, {"error": f"there is no dispute 0x{id.hex()} on this chain"})
-        state = (held.position, held.status, held.deadline)
-        with self._turn:
-            known = self._walks.get(id)
-            if known is None or known[0] != state:
-                first = self._client.deployment.block
-                try:
-                    stages = read_stages(self._client, id, first, report.snapshot.block)
-                except (ChainUnavailable, WrongSetup) as error:
-                    structlog.get_logger().warning("walk_not_read", dispute="0x" + id.hex(), reason=str(error))
-                    return _json(503, {"error": "the chain cannot be read now; this agent's log says why"})
-                known = self._walks[id] = state, stages
-                while len(self._walks) > WALKS:
-                    self._walks.pop(next(iter(self._walks)))
-        return _json(200, view.dispute(held, report, known[1], self._programs))
+        if not self._turn.acquire(timeout=PATIENCE):
+            return _BUSY
+        try:
+            stages = self._stages(held, report)
+        except (ChainUnavailable, WrongSetup) as error:
+            structlog.get_logger().warning("walk_not_read", dispute="0x" + id.hex(), reason=str(error))
+            return _json(503, {"error": "the chain cannot be read now; this agent's log says why"})
+        finally:
+            self._turn.release()
+        return _BUSY if stages is None else _json(200, view.dispute(held, report, stages, self._programs))
+
+    def _stages(self, held: DisputeView, report: Report) -> list[Stage] | None:
+        """The stages of a dispute as it stands; None if too many were read of late."""
+        state, known = (held.position, held.status, held.deadline), self._walks.get(held.id)
+        if known is not None and known[0] == state:
+            return known[1]
+        now = self._clock()
+        self._reads, self._refilled = min(READS, self._reads + now - self._refilled), now
+        if self._reads < 1:
+            return None
+        self._reads -= 1
+        stages = read_stages(self._client, held.id, self._client.deployment.block, report.snapshot.block)
+        self._walks[held.id] = state, stages
+        while len(self._walks) > WALKS:
+            self._walks.pop(next(iter(self._walks)))
+        return stages
 
 
 def _json(status: int, content: Any) -> Answer:
     return status, "application/json", json.dumps(content).encode()
+
+
+_BUSY = _json(503, {"error": "too many disputes are asked for; wait a few seconds"})
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -119,11 +146,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
             self.close_connection = True
+        path = self.path.split("?")[0]
+        if path.startswith("/api/") and self.headers.get("Sec-Fetch-Site", "same-origin") not in _OWN:
+            return self._send(*_json(403, {"error": "another site's page asks for this"}))
         try:
-            answer = self.answer(self.path.split("?")[0])
+            answer = self.answer(path)
         except Exception as error:
             structlog.get_logger().warning(
-                "http_failed", path=self.path[:200], reason=f"{type(error).__name__}: {error}"
+                "http_failed", path=ascii(path[:200]), reason=f"{type(error).__name__}: {error}"
             )
             answer = _json(500, {"error": "this agent could not answer; its log says why"})
         self._send(*answer)
