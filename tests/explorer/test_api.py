@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from contracts.service.explorer.server import READS, STALE, Explorer
 from contracts.service.feed import Feed, Report
+from contracts.service.metrics import exposition, verification_lag
 from contracts.snapshot import Reason
 from tests.explorer.asking import ask, fetch
 from tests.explorer.conftest import HOSTILE, Scene
@@ -92,6 +93,18 @@ def test_metrics_health_and_readiness(scene: Scene) -> None:
     for path in ("/healthz", "/readyz"):
         status, _headers, body = ask(scene.url, path)
         assert (status, json.loads(body)["ok"]) == (200, True)
+
+
+def test_the_lag_is_that_of_claims_to_be_verified_and_a_watchers_alone(scene: Scene) -> None:
+    report = latest(scene)
+    waits = replace(report, verdicts={}, snapshot=replace(report.snapshot, timestamp=report.snapshot.timestamp + 100))
+    assert verification_lag(report) == 0
+    assert verification_lag(waits) >= 100
+    assert verification_lag(replace(waits, passed_over=frozenset({scene.live.claim}))) == 0
+    feed = Feed()
+    for agent, shown in (("watcher", True), ("executor", False), ("explorer", False)):
+        feed.publish(replace(waits, agent=agent))
+        assert (b"refute_verification_lag_seconds " in exposition(feed)) is shown
 
 
 def test_an_agent_without_a_recent_round_is_not_ready(scene: Scene) -> None:
