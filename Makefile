@@ -15,7 +15,7 @@ ANVIL := build/node/node_modules/@foundry-rs/anvil/package.json
 demo: $(INSTALLED)
 	$(BIN)/refute demo
 
-# With npm the Solidity tests are among them, with `test-tools` those on real brokers and the like.
+# With npm the Solidity tests are among them, with `test-tools` those on a real broker, in a browser and the like.
 test: $(INSTALLED) solc-if-possible test-tools
 	$(BIN)/pytest -n 2
 
@@ -79,15 +79,16 @@ $(INSTALLED): pyproject.toml constraints.txt
 solc-if-possible:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(SOLC) $(FORGE) $(ANVIL); fi
 
-# Programs that tests start and that come from the system, by their Debian packages: installed where this is root on a
-# Debian. Without one, tests that need it name the skip, or fail in CI.
-TEST_TOOLS := mosquitto
+# Programs that tests start and that come from the system, by their Debian packages (after a colon where it is not
+# named after the program): installed where this is root on a Debian. Without one, tests that need it name the skip, or
+# fail in CI.
+TEST_TOOLS := chromium docker-compose mosquitto promtool:prometheus systemd-analyze:systemd
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends
 
 .PHONY: test-tools
 test-tools:
 	@export PATH="$$PATH:/usr/sbin:/usr/local/sbin"; \
-	absent() { for tool in $(TEST_TOOLS); do command -v $$tool >/dev/null || printf ' %s' $$tool; done; }; \
+	absent() { for tool in $(TEST_TOOLS); do command -v $${tool%%:*} >/dev/null || printf ' %s' $${tool##*:}; done; }; \
 	missing=$$(absent); \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "installing$$missing"; \

@@ -23,6 +23,7 @@ from contracts.service.nodes import Nodes, urls_of
 from contracts.signers import Signer
 from contracts.urls import without_secrets
 from prover.merkle import keccak
+from prover.progress import tell
 
 LOG_PAGE = 5_000
 """Blocks asked for at once: what public nodes allow. Fewer where a node refuses so many."""
@@ -117,6 +118,7 @@ class Chain:
         A page that the node refuses (too many blocks, logs or bytes) is halved, down to one block; it grows again.
         """
         found: list[LogReceipt] = []
+        begin, whole = first, last - first + 1
         while first <= last:
             stop = min(first + self._page - 1, last)
             try:
@@ -130,6 +132,7 @@ class Chain:
                 self._page = (stop - first + 1) // 2
                 continue
             first = stop + 1
+            tell("reading blocks", first - begin, whole)
             self._page = min(2 * self._page, LOG_PAGE)
         return found
 

@@ -33,6 +33,7 @@ from contracts.service.feed import Feed
 from contracts.service.lock import DirectoryLock
 from contracts.service.metrics import count_event
 from contracts.service.printable import printable
+from contracts.service.screen import LatestEvents
 from contracts.service.store import Store
 from contracts.shelf import Shelf
 from prover.errors import RefuteError
@@ -262,10 +263,12 @@ def address(text: str, option: str) -> str:
     return to_checksum_address(text)
 
 
-def configure_logs(form: LogForm) -> None:
-    """Events go to standard output: coloured lines on a terminal, or one JSON object a line."""
+def configure_logs(form: LogForm, events: LatestEvents | None = None) -> None:
+    """Events go to standard output: coloured lines on a terminal, or one JSON object a line; or to `events`."""
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
+        events
+        if events is not None
+        else structlog.processors.JSONRenderer()
         if form is LogForm.json
         else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
     )

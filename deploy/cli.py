@@ -40,6 +40,7 @@ from contracts.messages.envelope import Domain
 from contracts.shelf import Shelf
 from deploy import devnet, doctor, keystores, listening
 from prover import model_folder
+from prover.progress_bars import drawn
 
 app = new_app(__doc__, "refute")
 console = Console(soft_wrap=True)
@@ -141,7 +142,8 @@ def register(
     deployed: DeploymentOption = DEVNET.deployment,
 ) -> None:
     """Register a published model, so that it can be asked for."""
-    model = model_folder.load(folder)
+    with drawn():
+        model = model_folder.load(folder)
     client = connect(chain, deployed, key, "deployer", password_file=password_file)
     done = client.transact(calls.register_model(model.program, uri or folder.resolve().as_uri()))
     console.print(f"model {folder.name} registered, {done.gas:,} gas")

@@ -14,6 +14,7 @@ from contracts.observer import Observer
 from contracts.service.explorer.server import Explorer, HttpServer
 from contracts.service.feed import Feed, Report
 from contracts.shelf import Shelf
+from prover.progress_bars import drawn
 
 
 class Exploration:
@@ -23,7 +24,8 @@ class Exploration:
         self._observer = Observer(client)
         self._feed = Feed()
         self._interval = interval
-        snapshot = self._observer.observe()
+        with drawn():
+            snapshot = self._observer.observe()
         self._feed.publish(Report("explorer", snapshot))
         self._anchor = ""
         if dispute is not None:

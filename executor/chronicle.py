@@ -12,6 +12,7 @@ from contracts.amounts import format_amount
 from contracts.snapshot import ClaimStatus, DisputeStatus, Snapshot
 from executor.actions import Leave, Short, Spoken
 
+_CLAIM_EVENTS = {ClaimStatus.FINAL: "claim_final", ClaimStatus.FALLEN: "claim_fallen"}
 _DISPUTE_EVENTS = {
     DisputeStatus.ACTIVE: "dispute_opened",
     DisputeStatus.WON: "dispute_lost",
@@ -80,7 +81,7 @@ class Chronicle:
         for claim in mine.values():
             details = {"claim": hexed(claim.id), "request": hexed(claim.request)}
             if claim.status is not ClaimStatus.PENDING:
-                yield claim.id, claim.status, f"claim_{claim.status.value}", details
+                yield claim.id, claim.status, _CLAIM_EVENTS[claim.status], details
         for dispute in snapshot.disputes.values():
             if dispute.claim in mine:
                 ids = {"dispute": hexed(dispute.id), "claim": hexed(dispute.claim), "challenger": dispute.challenger}

@@ -20,6 +20,7 @@ from prover.input_files import read_inputs
 from prover.model_folder import Model
 from prover.operators import row_of
 from prover.program import Program
+from prover.progress_bars import drawn
 from prover.quantisation import Quantisation
 from prover.report import AccuracyReport
 
@@ -49,11 +50,14 @@ def compile(
     already. A model that is not close enough to its float original is not written.
     """
     options = {"length": length, "calibrate": calibrate}
-    made = _made(source, {name: value for name, value in options.items() if value is not None})
-    try:
-        folders = model_folder.publish_all(made, models)
-    except OSError as error:
-        raise RefuteError(f"the model cannot be written under {models}: {error}; choose another --models") from error
+    with drawn():
+        made = _made(source, {name: value for name, value in options.items() if value is not None})
+        try:
+            folders = model_folder.publish_all(made, models)
+        except OSError as error:
+            raise RefuteError(
+                f"the model cannot be written under {models}: {error}; choose another --models"
+            ) from error
     for model, folder in zip(made, folders, strict=True):
         if "accuracy" in model.report:
             console.print(AccuracyReport.from_dict(model.report["accuracy"]))
@@ -88,7 +92,7 @@ def _made(source: str, options: dict[str, object]) -> list[Model]:
 
     if not isinstance(made, Subject):
         raise RefuteError(f"{source} returns {type(made).__name__}, not a prover.publication.Subject or a Model")
-    return [model for model, _report in publishable(made, say=_print_line).values()]
+    return [model for model, _report in publishable(made, say=print).values()]
 
 
 @app.command()
@@ -137,9 +141,11 @@ def run(
     """Run a model on inputs; print the outputs and the trace root."""
     from prover.runtime import Runtime
 
-    model = model_folder.load(folder)
-    inputs = read_inputs(model, input)
-    execution = Runtime(model.program, model.weights, backend=backend).run(inputs)
+    with drawn():
+        model = model_folder.load(folder)
+        inputs = read_inputs(model, input)
+        execution = Runtime(model.program, model.weights, backend=backend).run(inputs)
+        root = execution.trace.root.hex()
     forms = model.report.get("outputs", ())
     for number, output in enumerate(execution.outputs):
         _print_line(f"output {number}: {output.reshape(-1).tolist()}")
@@ -149,7 +155,7 @@ def run(
     if trace:
         for number, roots in enumerate(execution.trace.roots):
             _print_line(f"layer {number}: {' '.join(root.hex() for root in roots)}")
-    _print_line(f"trace root {execution.trace.root.hex()}")
+    _print_line(f"trace root {root}")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from prover.compiler.builder import Activation, Produced
 from prover.compiler.plan import WIDE_LIMIT
 from prover.operators import row_of
 from prover.program import Layer, Opcode, Operator
+from prover.progress import counted
 from prover.quality import Judge
 from prover.quantisation import LIMIT, Reals
 from prover.report import AccuracyReport, Dearest, LayerReport
@@ -37,7 +38,7 @@ def measure(
     layers = [_Tally(model, number) for number in range(len(model.program.layers))]
     reals: list[Reals] = []
     integers: list[Reals] = []
-    for number, inputs in enumerate(samples):
+    for number, inputs in enumerate(counted("measuring", samples)):
         with torch.no_grad():
             floats = model.graph.evaluate(inputs)
         run = runtime.run(model.quantise(*inputs))

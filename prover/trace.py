@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prover import blake3_tree, merkle
 from prover.program import DType, Program, TensorRoot, TraceRoot
+from prover.progress import counted
 
 Array = NDArray[np.signedinteger[Any]]
 """A contiguous little-endian i8, i16 or i32 array."""
@@ -44,7 +45,7 @@ class Trace:
     def commit(cls, checkpoints: Sequence[Sequence[Array]]) -> Trace:
         """Hash every checkpoint."""
         held = tuple(tuple(layer) for layer in checkpoints)
-        return cls(held, tuple(tuple(array_root(a) for a in layer) for layer in held))
+        return cls(held, tuple(tuple(array_root(a) for a in layer) for layer in counted("hashing layers", held)))
 
     @cached_property
     def slots_roots(self) -> tuple[bytes, ...]:

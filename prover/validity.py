@@ -36,6 +36,7 @@ from prover.program import (
     View,
     WeightRef,
 )
+from prover.progress import counted
 from prover.trace import NUMPY_DTYPES, Array, array_root
 from prover.views import MAX_STEP_RUNS, MAX_STEP_TERMS, bounds, innermost
 
@@ -154,7 +155,7 @@ def check(program: Program, weights: Mapping[TensorRoot, Array]) -> None:
     _check_interface(program)
     roots = program.weight_roots()
     magnitudes = _check_weights(roots, weights)
-    for number, layer in enumerate(program.layers):
+    for number, layer in enumerate(counted("checking layers", program.layers)):
         for index, operator in enumerate(layer.operators):
             try:
                 check_record(encoding.encode_operator(operator), number, index)
@@ -194,7 +195,7 @@ def _checkpoint(program: Program, ref: CheckpointRef, before: int) -> Operator:
 def _check_weights(roots: WeightForms, weights: Mapping[TensorRoot, Array]) -> dict[TensorRoot, int]:
     """Largest magnitude of each weight, after checking that each is there and hashes to its root."""
     result = {}
-    for root, (dtype, numel) in roots.items():
+    for root, (dtype, numel) in counted("hashing weights", roots.items()):
         array = weights.get(root)
         if array is None:
             raise InvalidProgram("WeightMissing", f"no weight with root {root.hex()}")

@@ -35,6 +35,11 @@ class Chronicle:
         self._passed_over: set[bytes] = set()
         self.over = 0
 
+    @property
+    def passed_over(self) -> frozenset[bytes]:
+        """Open claims that are left to others."""
+        return frozenset(self._passed_over)
+
     def note(self, snapshot: Snapshot) -> bool:
         """Log what has changed; False if this snapshot was seen before."""
         if snapshot is self._last:

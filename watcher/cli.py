@@ -55,6 +55,7 @@ from contracts.messages.kinds import Claimed
 from contracts.money_commands import add_money_commands
 from contracts.outbox import AGENTS_PATIENCE
 from contracts.service.feed import Feed
+from contracts.service.screen import on_terminal, shown_live
 from contracts.shelf import Shelf, TorchRun
 from watcher.locate import LocatingJudge
 from watcher.policy import Policy, read_secret
@@ -70,6 +71,8 @@ Examples:
 watcher --stake 10eth                          beside `refute devnet`
 
 watcher --stake 10eth --sample 0.2 --defend    a fifth, and who relies on it
+
+watcher --stake 10eth --live                   on one screen
 
 watcher --dry-run --network mine.toml          what it would do, without a key
 """
@@ -155,6 +158,12 @@ def watch(
     worker_group: GroupOption = None,
     worker: WorkerOption = None,
     http: HttpOption = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="show everything on one screen of the terminal, instead of a log", rich_help_panel=RUNNING
+        ),
+    ] = False,
     log: LogOption = LogForm.console,
     config: ConfigOption = None,
     network: NetworkOption = None,
@@ -171,7 +180,8 @@ def watch(
         return
     if stake is None and not dry_run:
         raise WrongSetup("there is no --stake; give one of at least the bond of a dispute, such as --stake 10eth")
-    configure_logs(log)
+    events = on_terminal(live, "watcher")
+    configure_logs(log, events)
     client = _client(dry_run, chain, deployment, key, password_file, fee_factor)
     shelf, place = Shelf(models), data_directory(data, deployment, client, client.account or "dry-run")
     bond = client.deployment.parameters.challenger_bond
@@ -207,7 +217,7 @@ def watch(
             bus=bus,
             group=group,
         )
-        with served(http, client, shelf, feed):
+        with served(http, client, shelf, feed), shown_live(feed, events):
             run_until_told(service, client.chain.heads)
 
 

@@ -145,6 +145,7 @@ class WatcherService:
             bench.jobs.waiting,
             self._client.pending,
             bench.own_value,
+            self._chronicle.passed_over,
         )
 
     def _look(self) -> Snapshot:

@@ -18,14 +18,22 @@ REGISTRY = CollectorRegistry()
 EVENTS = Counter("refute_events", "Events logged, by name and level", ["event", "level"], registry=REGISTRY)
 
 
+ERRORS = Counter("refute_errors", "Events logged as errors: each wants a person", registry=REGISTRY)
+# A counter that begins with its first event shows no increase at that event: those with an alert begin at 0.
+for name, level in ("dispute_lost", "error"), ("claim_fallen", "error"), ("balance_low", "warning"):
+    EVENTS.labels(name, level)
+
+
 def count_event(_logger: object, level: str, event: Any) -> Any:
     """A structlog processor that counts every event and changes none."""
     EVENTS.labels(str(event["event"]), level).inc()
+    if level == "error":
+        ERRORS.inc()
     return event
 
 
 def verification_lag(report: Report) -> int:
-    """Seconds of chain time since the oldest open claim was posted that has no verdict yet; 0 if all have."""
+    """Age, in seconds of chain time, of the oldest open claim that is to have a verdict and has none; 0 if all have."""
     snapshot, now = report.snapshot, report.snapshot.timestamp
     posted = [
         claim.window_end - snapshot.parameters.window
@@ -34,6 +42,7 @@ def verification_lag(report: Report) -> int:
         and now < claim.window_end
         and claim.executor != snapshot.account.address
         and claim.id not in report.verdicts
+        and claim.id not in report.passed_over
     ]
     return max((now - moment for moment in posted), default=0)
 
@@ -75,7 +84,9 @@ class AgentCollector(Collector):
         yield _by("refute_claims", "Claims", "status", Tally(c.status.value for c in snapshot.claims.values()))
         verdicts = {"agrees": 0, "refuted": 0, "unknown": 0} | Tally(report.verdicts.values())
         yield _by("refute_verdicts", "Verdicts on claims whose window is open", "verdict", verdicts)
-        yield _one("refute_verification_lag_seconds", "Age of the oldest unverified claim", verification_lag(report))
+        if report.agent == "watcher":
+            lag = verification_lag(report)
+            yield _one("refute_verification_lag_seconds", "Age of the oldest claim to be verified", lag)
         yield from self._disputes(report)
         seconds = GaugeMetricFamily("refute_run_seconds", "What the last run took, hashing included", labels=["model"])
         for model, value in report.seconds.items():

@@ -62,7 +62,7 @@ def read_stages(client: Client, dispute: bytes, first_block: int, last_block: in
         stages.append(
             Stage(
                 event.name,
-                a.get("mover") or a.get("challenger") or "",
+                a.get("mover") or a["challenger"] if event.name in ("Challenged", "Moved") else "",
                 log["blockNumber"],
                 transaction,
                 gas,

@@ -11,6 +11,7 @@ import torch
 from prover.compiler.graph import Graph, Node, Ref
 from prover.compiler.patterns import NORM
 from prover.errors import UnsupportedModule
+from prover.progress import counted
 
 MOST_MOMENTS = 1 << 14
 """Width up to which second moments are kept (1 GiB); the weights of wider layers are rounded to nearest."""
@@ -99,7 +100,7 @@ def calibrate(
     sources = {row_source(graph, Ref(name)): name for name in linears}
     norms = [node for node in graph.nodes if node.op == NORM]
     with torch.no_grad():
-        for inputs in calibration:
+        for inputs in counted("calibrating", calibration):
             _check_shapes(graph, inputs, found.count)
             values = graph.evaluate(inputs)
             found.count += 1

@@ -18,6 +18,7 @@ from prover.compiler.plan import Plan, readers
 from prover.compiler.quantise import SumTooLarge
 from prover.compiler.simplify import MATMUL
 from prover.program import DType, Program, TensorRoot
+from prover.progress import counted
 from prover.trace import Array
 
 Lower = Callable[[Lowering, Node], Activation]
@@ -100,7 +101,7 @@ def lower(graph: Graph, plan: Plan, seen: Statistics) -> Lowered:
         state.values[name] = _input(state, name, given)
     inputs = tuple(state.values[name] for name in graph.inputs)
     layers = LayerNames(state.builder, {block_of(n.path) for n in graph.nodes if n.op in PRODUCTS})
-    for node in graph.nodes:
+    for node in counted("compiling operators", graph.nodes):
         layers.enter(node.path)
         try:
             state.values[node.name] = TABLE[node.op](state, node)

@@ -15,6 +15,7 @@ from contracts.client import Client
 from contracts.deployment import DEVNET_PARAMETERS, deploy
 from contracts.observer import Observer
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
+from contracts.service.feed import Feed
 from contracts.service.store import Store
 from contracts.shelf import Run, Shelf
 from contracts.snapshot import AccountView, ClaimView, DisputeView, RequestView, Snapshot
@@ -142,6 +143,7 @@ class Stage:
         models: Path | None = None,
         store: Store | None = None,
         confirmations: int = 0,
+        feed: Feed | None = None,
     ) -> WatcherService:
         """A watcher that judges in its rounds. A new one is what a restart leaves."""
         return WatcherService(
@@ -153,6 +155,7 @@ class Stage:
             inline=True,
             store=store,
             confirmations=confirmations,
+            feed=feed,
         )
 
     # What happens

@@ -89,7 +89,7 @@ function claimItem(claim) {
   const pills = [element("span", claim.status, { class: `pill ${claim.status}` })];
   if (claim.verdict && claim.status === "pending") pills.push(element("span", claim.verdict, { class: `pill ${claim.verdict}` }));
   const parts = [
-    element("div", [element("span", short(claim.id), { class: "hash", title: claim.id }), element("span", pills)], { class: "top" }),
+    element("div", [element("span", short(claim.id), { class: "hash", title: claim.id }), element("span", pills, { class: "pills" })], { class: "top" }),
     element("p", `by ${short(claim.executor)} for ${claim.fee} eth`, { class: "quiet" }),
   ];
   if (claim.status === "pending") {
@@ -112,6 +112,8 @@ function choose(id) {
   following = true;
   shown = null;
   location.hash = id;
+  // On a phone the dispute lies below the list.
+  if (matchMedia("(max-width: 52rem)").matches) $("main").scrollIntoView();
 }
 
 function drawDispute() {
@@ -124,7 +126,7 @@ function drawDispute() {
   $("parties").replaceChildren(
     element("span", "executor", { class: "executor" }), ` ${short(dispute.executor)} against `,
     element("span", "challenger", { class: "challenger" }),
-    ` ${short(dispute.challenger)} · stake ${dispute.stake} eth, bond ${dispute.bond} eth · ${grouped(dispute.gas)} gas, ${grouped(dispute.size)} bytes so far`);
+    ` ${short(dispute.challenger)} · stake ${dispute.stake} eth, bond ${dispute.bond} eth · ${grouped(dispute.gas)} gas, ${grouped(dispute.size)} bytes${dispute.toMove ? " so far" : ""}`);
   drawTurn();
   drawDescent(dispute.stages.slice(0, shown + 1), shown === last);
   drawNumbers(shown === last);
@@ -152,7 +154,7 @@ function drawDescent(stages, latest) {
   for (const [index, stage] of picks.entries()) {
     const whole = stage.cut ?? { total: 1, start: 0, count: 1 };
     const start = width * whole.start / whole.total;
-    const size = whole.count === null ? width : Math.max(3, width * whole.count / whole.total);
+    const size = Math.max(3, width * whole.count / whole.total);
     const from = Math.min(start, width - size);
     // The last pick of all is one number: its funnel closes where the number stands.
     const [left, right] = found && index === picks.length - 1 ? [width / 2 - 30, width / 2 + 30] : [0, width];
@@ -172,12 +174,14 @@ function drawDescent(stages, latest) {
   } else {
     parts.push(shape("rect", { x: .5, y: y + .5, width: width - 1, height: bar, rx: 2, class: "now" }));
   }
-  if (end) {
-    parts.push(shape("text", { x: width / 2, y: y + 34, "text-anchor": "middle" }, clip(end.text, width)));
-    words.push(end.text);
+  const told = end && end.side !== "challenger";
+  if (told) {
+    parts.push(shape("text", { x: width / 2, y: y + 34, "text-anchor": "middle" }, clip(`${who(end)} ${end.text}`, width)));
+    words.push(`${who(end)} ${end.text}`);
   }
-  $("descent").setAttribute("viewBox", `0 0 ${width} ${y + 46}`);
-  $("descent").setAttribute("height", y + 46);
+  y += told ? 46 : 24;
+  $("descent").setAttribute("viewBox", `0 0 ${width} ${y}`);
+  $("descent").setAttribute("height", y);
   $("descent").replaceChildren(...parts);
   $("descent-text").textContent = words.join("; ");
 }
@@ -185,7 +189,7 @@ function drawDescent(stages, latest) {
 const clip = (text, width) => (text.length * 7 > width ? `${text.slice(0, Math.floor(width / 7) - 1)}…` : text);
 
 function label(stage, whole) {
-  if (stage.level === "chunk") return `chunk: ${stage.text}`;
+  if (!stage.cut) return `${stage.level}: ${stage.text}`;
   const what = LEVELS[stage.level] ?? "";
   return `${stage.level}: ${stage.text}, of ${grouped(whole.total)} ${whole.total === 1 ? what.slice(0, -1) : what}`;
 }
@@ -214,13 +218,14 @@ function drawReplay(last) {
   $("previous").disabled = shown <= 0;
   $("next").disabled = shown >= last;
   $("step").textContent = `${shown + 1} of ${last + 1}`;
-  $("slider").setAttribute("aria-valuetext", stage ? stage.text : "");
+  $("slider").setAttribute("aria-valuetext", stage ? `${who(stage)} ${stage.text}` : "");
   if (!stage) return;
   const rows = { block: grouped(stage.block), transaction: stage.transaction, gas: grouped(stage.gas), calldata: `${grouped(stage.size)} bytes` };
+  if (!stage.gas) rows.gas = rows.calldata = "counted before: it is the same transaction";
   if (stage.before) rows.before = described(stage.before);
   if (stage.after) rows.after = described(stage.after);
   $("detail").replaceChildren(
-    element("p", [element("strong", `${stage.level} `), stage.mover ? `${who(stage)} ${stage.text}` : stage.text]),
+    element("p", [element("strong", `${stage.level} `), `${who(stage)} ${stage.text}`]),
     element("dl", Object.entries(rows).flatMap(([name, value]) => [element("dt", name), element("dd", value)])));
   $("moves").tBodies[0].replaceChildren(...dispute.stages.map((one, index) => element("tr", [
     element("td", String(index + 1)), element("td", one.level), element("td", who(one)), element("td", one.text),
@@ -229,6 +234,7 @@ function drawReplay(last) {
 }
 
 function who(stage) {
+  if (stage.event === "Resolved") return "result:";
   if (!stage.mover) return "contract";
   return stage.mover === dispute.challenger ? "challenger" : stage.mover === dispute.executor ? "executor" : short(stage.mover);
 }
