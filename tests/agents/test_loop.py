@@ -95,7 +95,7 @@ def test_an_account_that_runs_dry_at_work_is_waited_for(stage: Stage) -> None:
             if not self.dry and any(r.executor for r in stage.look().requests.values()):
                 self.dry = True
                 pay(stage, stage.other.address, balance - 10**15, poor)  # its operator had other plans
-            elif self.dry and not busy and balance < ETHER // 2:
+            elif self.dry and not busy and not self._workshop.jobs.waiting and balance < ETHER // 2:
                 pay(stage, poor.address, ETHER)
             return busy
 
