@@ -23,10 +23,11 @@ test: $(INSTALLED) solc-if-possible test-tools
 forge: $(INSTALLED) $(SOLC) $(FORGE)
 	FOUNDRY_PROFILE=ci $(BIN)/python -m contracts.forge
 
-# Into build/nightly.json: 100,000 elements, scalar specification against contract, three minutes; a hundred disputes
-# with agents that are killed and nodes that fail.
+# Into build/nightly.json: 100,000 elements, scalar specification against contract, three minutes; 100,000 games, a
+# minute; a hundred disputes with agents that are killed and nodes that fail.
 nightly: $(INSTALLED) $(ANVIL)
 	$(BIN)/python -m tests.nightly.steps
+	$(BIN)/python -m tests.nightly.games
 	$(BIN)/python -m tests.nightly.chaos
 
 # Static analysis of the contracts; each finding must be answered in docs/security.md.

@@ -1,0 +1,1 @@
+"""Many games against the pure machine."""
