@@ -41,6 +41,7 @@ check: $(INSTALLED) solc-if-possible
 	$(BIN)/lint-imports
 	$(BIN)/python -m contracts.compile --check
 	$(BIN)/python -m deploy.gas --check
+	$(BIN)/python -m tests.formal
 
 # Speed, memory and quality against float.
 bench: $(INSTALLED)
