@@ -142,8 +142,9 @@ def _gas_of_tensors(tensors: Sequence[bytes]) -> int:
 # Disputes
 
 
-def challenge(claim_id: bytes, program: Program) -> Call:
-    return Call("challenge", (claim_id, encoding.encode_head(program)), gas=600_000)
+def challenge(claim_id: bytes, program: Program, trace_root: bytes) -> Call:
+    """`trace_root` is the claim's own, from its log."""
+    return Call("challenge", (claim_id, encoding.encode_head(program), trace_root), gas=600_000)
 
 
 def challenge_at(claim_id: bytes, program: Program, nodes: Sequence[bytes], child: int) -> Call:

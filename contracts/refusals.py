@@ -53,6 +53,7 @@ _TEXTS = {
     "AnswerTooLate": "the answer was due before {0}",
     "BurnShareOutOfRange": "burnShare is 5,000 to 10,000 basis points",
     "ChallengerBondTooLow": "challengerBond is at least 1.25 * 5,000,000 gas * peakGasPrice",
+    "ClaimExists": "the same answer was claimed in this block; claim it in a later one",
     "ClaimHasFallen": "the claim has fallen already",
     "ClaimHasNotFallen": "there is nothing to settle before the claim falls",
     "ClaimIsFinal": "the claim is final",
@@ -105,6 +106,7 @@ _TEXTS = {
     "WrongHeadLength": "a model head has 74 bytes",
     "WrongNumberOfTensors": "{1} tensors were given, the model has {0}",
     "WrongTensorLength": "tensor {0} has {2} bytes, the model takes {1}",
+    "WrongTraceRoot": "that is not the trace root of the claim; it is in the claim's log",
 }
 
 

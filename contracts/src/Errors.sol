@@ -115,6 +115,7 @@ interface Errors is RecordErrors, MoveErrors {
     // claims
     error NotTheAcceptor();
     error AnswerTooLate(uint64 deadline);
+    error ClaimExists();
     error UnknownClaim(bytes32 claim);
     error ClaimIsFinal();
     error ClaimHasFallen();
@@ -124,6 +125,7 @@ interface Errors is RecordErrors, MoveErrors {
     error DisputesUnresolved(uint256 disputes);
 
     // disputes
+    error WrongTraceRoot();
     error AlreadyChallenged(bytes32 dispute);
     error UnknownDispute(bytes32 dispute);
     error DisputeIsResolved();
