@@ -207,8 +207,8 @@ def _move(ground: Ground, move: Move, signature: bytes) -> tuple[str, tuple[Any,
             return "pickElement", (record, chunk, item), 1_000_000
         case OpenTerms(record, values):
             return "openTerms", (record, values, signature), 1_000_000
-        case PickTerms(record, values, choice):
-            return "pickTerms", (record, values, choice), 1_000_000
+        case PickTerms(record, values, choice, shown):
+            return "pickTerms", (record, values, choice, list(shown)), 1_000_000
         case Step(record, operands):
             return "step", (ground.words(), record, [opening_words(o) for o in operands]), 4_000_000
         case RefuteProgram(operator, record, siblings):

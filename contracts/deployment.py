@@ -159,10 +159,10 @@ def _parameters_at(address: str, chain: Chain) -> Parameters | None:
 
 
 def deploy(chain: Chain, account: Signer, parameters: Parameters = DEVNET_PARAMETERS) -> Deployment:
-    """Deploy Walk, Referee, Commitments and Refute; ContractRefused if the parameters break a relation of section 5."""
-    walk, _ = _create(chain, account, "Walk", ())
-    referee, _ = _create(chain, account, "Referee", ())
+    """Deploy Commitments, Walk, Referee and Refute; ContractRefused if the parameters break a relation of section 5."""
     commitments, _ = _create(chain, account, "Commitments", ())
+    walk, _ = _create(chain, account, "Walk", (commitments,))
+    referee, _ = _create(chain, account, "Referee", ())
     refute, block = _create(chain, account, "Refute", (astuple(parameters), walk, referee, commitments))
     return Deployment(chain.id, refute, walk, referee, commitments, block, parameters)
 

@@ -19,7 +19,7 @@ def strange_contracts(chain: Chain, deployment: Deployment) -> Iterator[str]:
     """
     arguments = astuple(deployment.parameters), deployment.walk, deployment.referee, deployment.commitments
     made = {
-        "Walk": (deployment.walk, ()),
+        "Walk": (deployment.walk, (deployment.commitments,)),
         "Referee": (deployment.referee, ()),
         "Commitments": (deployment.commitments, ()),
         "Refute": (deployment.refute, arguments),

@@ -52,6 +52,7 @@ interface MoveErrors {
     error NoSuchFactor();
     error OpeningHolds();
     error NoSuchRange();
+    error NothingToShow();
     error StepAgrees();
     error WrongOpeningCount();
     error UnreadOpening();

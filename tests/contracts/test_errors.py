@@ -130,6 +130,7 @@ REACHED: dict[str, dict[str, list[str]]] = {
     "tests/game/test_what_is_kept.py": {
         "test_amounts_that_no_account_can_hold_are_refused_by_name": ["AmountTooLarge"]
     },
+    "tests/game/test_shown_paths.py": {"test_what_has_no_place_is_refused_by_name": ["NothingToShow"]},
     "tests/game/test_wrong_moves_on_chain.py": {
         "test_wrong_moves_are_refused_by_name_at_every_level": [
             "NotWhatWasOpened",
