@@ -26,7 +26,7 @@ from tests.nightly.report import merge
 
 AT_ONCE = 20
 """Disputes of one run; each run has a chain and agents of its own."""
-EVERY = 4, 20
+EVERY = 2, 10
 """Transactions of an agent between two of its deaths."""
 
 
