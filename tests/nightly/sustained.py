@@ -89,14 +89,26 @@ class Said:
     at: float
 
 
-def said(agent: Agent) -> Iterator[Said]:
-    """The events about claims that an agent has logged; a line that is still being written is left for later."""
-    for line in agent.log.read_text(errors="replace").splitlines():
-        try:
-            held = json.loads(line)
-            yield Said(held["event"], held["claim"], datetime.fromisoformat(held["timestamp"]).timestamp())
-        except (ValueError, KeyError, TypeError):
-            continue
+class Hearing:
+    """The events about claims that an agent logs, each line read once."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self._log = agent.log.open(errors="replace")
+        self._begun = ""
+
+    def new(self) -> Iterator[Said]:
+        """Those since the last time; a line that is still being written is left for later."""
+        for part in self._log:
+            line, self._begun = self._begun + part, ""
+            if not line.endswith("\n"):
+                self._begun = line
+                return
+            try:
+                held = json.loads(line)
+                yield Said(held["event"], held["claim"], datetime.fromisoformat(held["timestamp"]).timestamp())
+            except (ValueError, KeyError, TypeError):
+                continue
 
 
 class Sightings:
@@ -133,12 +145,13 @@ class Sightings:
 class Sustained:
     """One run on one anvil; `folder` holds the agents' files and logs."""
 
-    def __init__(self, url: str, agents: Agents, folder: Path, queries: int) -> None:
+    def __init__(self, node: AnvilProcess, agents: Agents, folder: Path, queries: int) -> None:
         self.agents = agents
+        self.node = node
         self.queries = queries
         self.files = DevnetFiles(folder)
         accounts = [Account.from_key(key) for key in DEVNET_KEYS]
-        self.chain = Chain.connect(url)
+        self.chain = Chain.connect(node.url)
         self.deployment = deploy(self.chain, accounts[0])
         folder.mkdir(parents=True, exist_ok=True)
         keys = dict(zip(devnet.ROLES, DEVNET_KEYS, strict=False))
@@ -160,6 +173,8 @@ class Sustained:
             self._start("watcher", "watcher.cli", "10eth", self.files.keys),
             self._start("second-watcher", "watcher.cli", "10eth", second),
         ]
+        self._hearings = [Hearing(watcher) for watcher in self.watchers]
+        self._agreed: dict[tuple[str, str], Said] = {}
 
     def _start(self, name: str, module: str, stake: str, key: Path) -> Agent:
         files = ("--deployment", str(self.files.deployment), "--models", str(self.files.models), "--key", str(key))
@@ -221,8 +236,9 @@ class Sustained:
 
     def _verdicts(self) -> list[Said]:
         """One of each watcher for each claim."""
-        found = {(w.name, s.claim): s for w in self.watchers for s in said(w) if s.event == "claim_agrees"}
-        return list(found.values())
+        for hearing in self._hearings:
+            self._agreed |= {(hearing.agent.name, s.claim): s for s in hearing.new() if s.event == "claim_agrees"}
+        return list(self._agreed.values())
 
     def _require_progress(self, moved: float, state: str) -> None:
         self.agents.require_running()
@@ -240,6 +256,8 @@ class Sustained:
 
     def _finalised(self, asked: Sequence[bytes]) -> int:
         """Let the window pass, and wait until the executor has finalised every claim."""
+        # All claims are due at once then: more transactions than fit into the block that anvil mines for a new one.
+        self.node.ask("evm_setIntervalMining", 1)
         self.chain.travel(self.deployment.parameters.window + 1)
         moved, before = time.monotonic(), -1
         while True:
@@ -255,7 +273,7 @@ class Sustained:
 def sustain(queries: int, folder: Path) -> Figures:
     """A whole run in `folder`."""
     with AnvilProcess({"--chain-id": 31337}) as node, Agents(folder / "logs") as agents:
-        return Sustained(node.url, agents, folder, queries).run()
+        return Sustained(node, agents, folder, queries).run()
 
 
 def main() -> int:
