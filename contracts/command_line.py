@@ -33,10 +33,12 @@ from contracts.service.feed import Feed
 from contracts.service.lock import DirectoryLock
 from contracts.service.metrics import count_event
 from contracts.service.printable import printable
+from contracts.service.progress_log import ProgressLog
 from contracts.service.screen import LatestEvents
 from contracts.service.store import Store
 from contracts.shelf import Shelf
 from prover.errors import RefuteError
+from prover.progress import told
 
 
 class LogForm(StrEnum):
@@ -299,7 +301,8 @@ def run_until_told(agent: Agent, heads: Sequence[str] = ()) -> None:
             loop.add_signal_handler(number, stop.set)
         await run(agent, stop, heads)
 
-    asyncio.run(serve())
+    with told(ProgressLog(agent.log)):
+        asyncio.run(serve())
     agent.log.info("agent_stopped")
 
 
