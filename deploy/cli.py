@@ -76,11 +76,12 @@ def serve_devnet(
     """Serve a chain with the contracts and the digits model on it, until interrupted."""
     files = DevnetFiles(directory)
     with EmbeddedBroker(broker_port, host) if messages else nullcontext() as broker:
-        console.print("deploying the contracts")
-        held = devnet.Devnet(files, port, host)
-        console.print(f"chain {held.deployment.chain}: contract {held.deployment.refute}")
-        if model:
-            _register_digits(held, files)
+        with drawn():
+            console.print("deploying the contracts")
+            held = devnet.Devnet(files, port, host)
+            console.print(f"chain {held.deployment.chain}: contract {held.deployment.refute}")
+            if model:
+                _register_digits(held, files)
         talk = f", messages at {broker.url}" if broker is not None else ""
         console.print(
             f"devnet: ready at {held.server.url}{talk}, deployment file {files.deployment}, keys {files.keys}"
@@ -127,7 +128,8 @@ def deploy(
     deployment.require_writable(file)
     chosen = deployment.read_parameters(parameters) if parameters is not None else deployment.DEVNET_PARAMETERS
     account = load_signer(key, "deployer", DEVNET.keys, password_file)
-    made = deployment.deploy(Chain.connect(chain), account, chosen)
+    with drawn():
+        made = deployment.deploy(Chain.connect(chain), account, chosen)
     made.save(file)
     console.print(f"chain {made.chain}: contract {made.refute}, written to {file}")
 
