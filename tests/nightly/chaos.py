@@ -12,6 +12,7 @@ import argparse
 import json
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from dataclasses import asdict
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=AT_ONCE)
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="everything drawn follows from it")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no agent is left behind
     print(f"seed {arguments.seed}", flush=True)
     runs: list[Findings] = []
     while (left := arguments.disputes - sum(run.disputes for run in runs)) > 0:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -280,6 +281,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.nightly.sustained", description=__doc__)
     parser.add_argument("--queries", type=int, default=500)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no agent is left behind
     folder = Path(tempfile.mkdtemp(prefix="sustained-"))
     try:
         figures = sustain(arguments.queries, folder)
