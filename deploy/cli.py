@@ -13,8 +13,14 @@ from rich.console import Console
 
 from contracts import calls, deployment
 from contracts.chain import Chain
-from contracts.command_line import (
-    DEVNET,
+from contracts.command_line import DEVNET, address, configure_logs, connect, new_app, read_only, run_command
+from contracts.devnet_files import DIRECTORY, HOST, PORT, URL, DevnetFiles
+from contracts.errors import WrongSetup
+from contracts.keys import load_signer
+from contracts.messages.command_line import BrokerCaOption, BrokerOption, BrokerPasswordFileOption, find_broker
+from contracts.messages.embedded import EmbeddedBroker
+from contracts.messages.envelope import Domain
+from contracts.options import (
     ChainOption,
     ConfigOption,
     DeploymentOption,
@@ -24,19 +30,7 @@ from contracts.command_line import (
     ModelsOption,
     NetworkOption,
     PasswordFileOption,
-    address,
-    configure_logs,
-    connect,
-    new_app,
-    read_only,
-    run_command,
 )
-from contracts.devnet_files import DIRECTORY, HOST, PORT, URL, DevnetFiles
-from contracts.errors import WrongSetup
-from contracts.keys import load_signer
-from contracts.messages.command_line import BrokerCaOption, BrokerOption, BrokerPasswordFileOption, find_broker
-from contracts.messages.embedded import EmbeddedBroker
-from contracts.messages.envelope import Domain
 from contracts.shelf import Shelf
 from deploy import devnet, doctor, keystores, listening
 from prover import model_folder
