@@ -136,6 +136,7 @@ def run(
     folder: FolderArgument,
     input: Annotated[list[str], typer.Option(help="one file per input (.npy, or raw little-endian bytes), or a text")],
     backend: Annotated[str | None, typer.Option(help="matmul backend; by default the fastest exact one")] = None,
+    device: Annotated[str, typer.Option(help="torch device, such as cuda")] = "cpu",
     trace: Annotated[bool, typer.Option(help="print the root of every checkpoint")] = False,
 ) -> None:
     """Run a model on inputs; print the outputs and the trace root."""
@@ -144,7 +145,7 @@ def run(
     with drawn():
         model = model_folder.load(folder)
         inputs = read_inputs(model, input)
-        execution = Runtime(model.program, model.weights, backend=backend).run(inputs)
+        execution = Runtime(model.program, model.weights, backend=backend, device=device).run(inputs)
         root = execution.trace.root.hex()
     forms = model.report.get("outputs", ())
     for number, output in enumerate(execution.outputs):

@@ -45,4 +45,4 @@ class IllegalMove(RefuteError):
 
 
 class InexactBackend(RefuteError):
-    """No matmul backend on this machine passes the exactness self-test."""
+    """No matmul backend passes the exactness self-test on the device, or there is no such device."""

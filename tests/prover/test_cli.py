@@ -160,9 +160,15 @@ def test_run_shows_every_checkpoint_root_on_one_line_per_layer(
     assert shown == [f"layer {n}: {' '.join(r.hex() for r in roots)}" for n, roots in enumerate(run.trace.roots)]
 
 
-@pytest.mark.parametrize("backend", ["int8", "float32", "float64", "int64"])
+@pytest.mark.parametrize("backend", ["int8", "float32", "float64", "bf16", "int64"])
 def test_run_gives_the_same_root_on_every_backend(prover: Prover, folder: Path, image: Path, backend: str) -> None:
     assert prover("run", folder, "--input", image, "--backend", backend) == prover("run", folder, "--input", image)
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99", "meta"])
+def test_run_refuses_a_device_that_is_not_here(prover: Prover, folder: Path, image: Path, device: str) -> None:
+    line = prover("run", folder, "--input", image, "--device", device).refusal
+    assert f"device '{device}' cannot be used" in line
 
 
 def test_run_refuses_an_unknown_backend(prover: Prover, folder: Path, image: Path) -> None:

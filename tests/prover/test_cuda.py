@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from prover.kernels.matmul import BACKENDS
-from prover.kernels.selection import select, why_inexact
+from prover.kernels.selection import select
+from prover.kernels.worst_cases import why_inexact
 from prover.runtime import Runtime
 from tests.prover.transformers_models import MODELS, compiled, sample
 from tests.strategies import random_program
