@@ -69,6 +69,21 @@ def test_an_inexact_backend_is_refused_and_the_next_one_taken(backend: Backend, 
     assert reason in refused[0]["reason"]
 
 
+@dataclass(frozen=True)
+class Starved(Int64):
+    """A machine whose memory is full."""
+
+    name: str = "starved"
+
+    def multiply(self, a: torch.Tensor, b: torch.Tensor, product: Product) -> torch.Tensor:
+        return torch.ones(1 << 56, dtype=torch.int64)
+
+
+def test_want_of_memory_does_not_make_a_backend_inexact() -> None:
+    with pytest.raises(RuntimeError, match="memory"):
+        why_inexact(Starved(), CPU)
+
+
 def test_a_named_backend_must_exist_and_be_exact() -> None:
     with pytest.raises(InexactBackend, match="choose one of int8, float32, float64, bf16, int64"):
         select("bfloat16")
