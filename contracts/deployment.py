@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from contracts.errors import ContractRefused, WrongSetup
 from contracts.fees import gas_limit
 from contracts.refusals import refusal
 from contracts.signers import Signer
+from prover.progress import counted
 
 DEPLOY_GAS = 12_000_000
 
@@ -160,11 +162,21 @@ def _parameters_at(address: str, chain: Chain) -> Parameters | None:
 
 def deploy(chain: Chain, account: Signer, parameters: Parameters = DEVNET_PARAMETERS) -> Deployment:
     """Deploy Commitments, Walk, Referee and Refute; ContractRefused if the parameters break a relation of section 5."""
-    commitments, _ = _create(chain, account, "Commitments", ())
-    walk, _ = _create(chain, account, "Walk", (commitments,))
-    referee, _ = _create(chain, account, "Referee", ())
-    refute, block = _create(chain, account, "Refute", (astuple(parameters), walk, referee, commitments))
+    made: dict[str, str] = {}
+    block = 0
+    for name in counted("deploying contracts", ("Commitments", "Walk", "Referee", "Refute")):
+        made[name], block = _create(chain, account, name, constructor_arguments(name, parameters, made))
+    walk, referee, commitments, refute = (made[name] for name in ("Walk", "Referee", "Commitments", "Refute"))
     return Deployment(chain.id, refute, walk, referee, commitments, block, parameters)
+
+
+def constructor_arguments(name: str, parameters: Parameters, made: Mapping[str, str]) -> tuple[Any, ...]:
+    """What the constructor of a contract takes; `made`: the addresses of those it is deployed after, by name."""
+    if name == "Walk":
+        return (made["Commitments"],)
+    if name == "Refute":
+        return astuple(parameters), made["Walk"], made["Referee"], made["Commitments"]
+    return ()
 
 
 def _create(chain: Chain, account: Signer, name: str, arguments: tuple[Any, ...]) -> tuple[str, int]:

@@ -86,6 +86,7 @@ _TEXTS = {
     "Overtaken": "it failed where it was mined and would succeed now; the chain was reorganised, or others were faster",
     "Panic": "an assertion of the contract failed: that is a bug of Refute, please report it",
     "PaymentFailed": "the account does not take payments",
+    "PeakGasPriceIsZero": "peakGasPrice is at least 1 wei",
     "RequestIsOver": "the request is over",
     "RequestNotAccepted": "nobody has accepted the request, or it has its answer",
     "RequestNotOpen": "another executor was faster, or the request is over",

@@ -76,6 +76,7 @@ interface Errors is RecordErrors, MoveErrors {
     error ExecutorStakeTooLow();
     error ChallengerBondTooLow();
     error AcceptanceBondIsZero();
+    error PeakGasPriceIsZero();
     error BurnShareOutOfRange();
     error NoCodeAt(address rules);
 

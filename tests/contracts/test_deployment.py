@@ -35,6 +35,7 @@ BROKEN = [
     ("ClockTooShort", {"clock": 12 * P.move_time + P.layer_time - 1}),
     ("WithdrawalDelayTooShort", {"withdrawal_delay": P.window + 2 * P.clock - 1}),
     ("AcceptanceBondIsZero", {"acceptance_bond": 0}),
+    ("PeakGasPriceIsZero", {"peak_gas_price": 0, "challenger_bond": 0}),
     ("ExecutorStakeTooLow", {"executor_stake": 2 * P.challenger_bond - 1}),
     ("ExecutorStakeTooLow", {"acceptance_bond": P.executor_stake}),
     ("ChallengerBondTooLow", {"challenger_bond": 5 * 5_000_000 * P.peak_gas_price // 4 - 1}),

@@ -1,4 +1,4 @@
-"""The last pick may show the path of b's chunk, which the step then does not hash: by the rules and by the contracts."""
+"""The last pick may show the path of b's chunk, which the step does not hash then: the rules, and the contracts."""
 
 from __future__ import annotations
 
