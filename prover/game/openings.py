@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from prover import blake3_tree, merkle, operators, posted
@@ -91,8 +92,8 @@ SHOWN = 1
 
 def shown_node(position: Position, operator: Operator, shown: Sequence[bytes]) -> bytes:
     """What the step compares b's chunk and root with. Whether the root is b's is for the step to say."""
-    view = operator.operands[SHOWN] if len(operator.operands) > SHOWN else None
-    if position.phase is not Phase.STEP or not isinstance(view, View) or isinstance(view.source, InputRef):
+    view = _shown_view(operator)
+    if position.phase is not Phase.STEP or view is None:
         raise IllegalMove("NothingToShow", "the range is wide, or it has no tensor b")
     value, *path = shown
     count = blake3_tree.chunk_count(view.nbytes)
@@ -100,6 +101,11 @@ def shown_node(position: Position, operator: Operator, shown: Sequence[bytes]) -
     if root is None:
         raise IllegalMove("WrongChunkPath", f"{len(path)} siblings of a chunk of {count}")
     return merkle.node(value, root)
+
+
+def _shown_view(operator: Operator) -> View | None:
+    view = operator.operands[SHOWN] if len(operator.operands) > SHOWN else None
+    return view if isinstance(view, View) and not isinstance(view.source, InputRef) else None
 
 
 def _chunk_of_range(operator: Operator, view: View, position: Position) -> int:
@@ -250,12 +256,17 @@ class OperandSource:
             for slot, operand in enumerate(self._operator.operands)
         )
 
+    def opened_by_step(self, position: Position) -> tuple[Opening, ...]:
+        """What the step at `position` opens of the operands read: of b no path, if the pick before showed it."""
+        opened = list(self.openings()[: opened_by_step(self._operator, position)])
+        if position.node != bytes(32):
+            opened[SHOWN] = replace(opened[SHOWN], chunk_path=())
+        return tuple(opened)
+
     def shown(self, position: Position) -> tuple[bytes, ...]:
         """What a pick that leads to `position`, a step, shows of b: nothing where the path is short."""
-        view = self._operator.operands[SHOWN] if len(self._operator.operands) > SHOWN else None
-        if not isinstance(view, View) or isinstance(view.source, InputRef):
-            return ()
-        if blake3_tree.chunk_count(view.nbytes) < SHOWN_FROM:
+        view = _shown_view(self._operator)
+        if view is None or blake3_tree.chunk_count(view.nbytes) < SHOWN_FROM:
             return ()
         chunk = _chunk_of_range(self._operator, view, position)
         opening = self._open(view, chunk * CHUNK // view.dtype.size)

@@ -27,7 +27,7 @@ from prover.game.moves import (
     RefuteNodes,
     Step,
 )
-from prover.game.openings import SHOWN, Commitment, Opened, OperandSource, compute, hashes, opened_by_step
+from prover.game.openings import Commitment, Opened, OperandSource, compute, hashes
 from prover.game.partials import partials
 from prover.game.position import Phase, Position
 from prover.game.tree_shelf import TreeShelf
@@ -229,10 +229,7 @@ class Challenger(Player):
         computed = compute(operator, position.element, position.start, position.count, source.read)
         if computed == Partial(position.value, position.index):
             raise NothingDiffers("the scalar specification gives the claimed value")
-        openings = list(source.openings()[: opened_by_step(operator, position)])
-        if position.node != bytes(32):
-            openings[SHOWN] = replace(openings[SHOWN], chunk_path=())
-        return Step(self.record(position), tuple(openings))
+        return Step(self.record(position), source.opened_by_step(position))
 
 
 def own_value(execution: Execution, position: Position) -> int:

@@ -61,10 +61,10 @@ def test_parameters_at_the_edge_of_every_relation_are_taken(chain: Chain) -> Non
         move_time=1,
         layer_time=300,
         withdrawal_delay=931,
-        executor_stake=13,
-        challenger_bond=0,
-        acceptance_bond=12,
-        peak_gas_price=0,
+        executor_stake=12_500_000,
+        challenger_bond=6_250_000,
+        acceptance_bond=12_499_999,
+        peak_gas_price=1,
         burn_share=10_000,
     )
     made = deploy(chain, DEPLOYER, edge)
