@@ -153,6 +153,18 @@ def configure_logs(form: LogForm, events: LatestEvents | None = None) -> None:
     )
 
 
+def log_start(agent: Agent, client: Client, shelf: Shelf) -> None:
+    """Say who begins to work, where, and with how many models."""
+    agent.log.info(
+        "agent_started",
+        account=client.account or "none, so nothing is sent",
+        chain=client.chain.id,
+        node=client.chain.url,
+        contract=client.deployment.refute,
+        models=len(shelf.ids()),
+    )
+
+
 def run_until_told(agent: Agent, heads: Sequence[str] = ()) -> None:
     """Run an agent until it has finished, or SIGINT or SIGTERM tells it to stop; it ends between two rounds.
 

@@ -104,12 +104,16 @@ class Shelf:
         state = _state(self.path(model))
         return state is not None and state != self._corrupt.get(model)
 
+    def ids(self) -> list[bytes]:
+        """The models that there are folders for, right or wrong."""
+        return sorted(bytes.fromhex(p.name) for p in self.folder.glob("*") if _MODEL_ID.fullmatch(p.name))
+
     def resolve(self, wanted: str) -> bytes:
         """The id of a model given by its id in hexadecimal or by its name; WrongSetup if none or several fit."""
         digits = wanted.removeprefix("0x").lower()
         if _MODEL_ID.fullmatch(digits):
             return bytes.fromhex(digits)
-        held = sorted(p.name for p in self.folder.glob("*") if _MODEL_ID.fullmatch(p.name))
+        held = [id.hex() for id in self.ids()]
         named = [id for id in held if model_folder.name_of(self.folder / id) == wanted]
         if len(named) == 1:
             return bytes.fromhex(named[0])

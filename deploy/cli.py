@@ -37,7 +37,7 @@ from prover import model_folder
 from prover.progress_bars import drawn
 
 app = new_app(__doc__, "refute")
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, highlight=False)
 
 app.add_typer(keystores.app, name="keys")
 app.command(context_settings=doctor.PASSED_ON, epilog="Example: refute doctor watcher --stake 10eth")(doctor.doctor)

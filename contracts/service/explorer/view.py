@@ -121,4 +121,4 @@ def _numbers(view: DisputeView, report: Report, program: Program | None) -> dict
 
 def ether(wei: int) -> str:
     """Ether to four digits behind the point."""
-    return f"{wei / 1e18:.4f}".rstrip("0").rstrip(".")
+    return f"{wei / 1e18:,.4f}".rstrip("0").rstrip(".")
