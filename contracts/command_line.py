@@ -29,6 +29,7 @@ from contracts.outbox import PATIENCE
 from contracts.service.explorer.server import Explorer, HttpServer
 from contracts.service.feed import Feed
 from contracts.service.lock import DirectoryLock
+from contracts.service.log_output import LogOutput
 from contracts.service.metrics import count_event
 from contracts.service.printable import printable
 from contracts.service.progress_log import ProgressLog
@@ -139,6 +140,7 @@ def configure_logs(form: LogForm, events: LatestEvents | None = None) -> None:
         if form is LogForm.json
         else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
     )
+    output = LogOutput()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -149,7 +151,7 @@ def configure_logs(form: LogForm, events: LatestEvents | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=lambda *_: output,
     )
 
 
