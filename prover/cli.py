@@ -7,7 +7,7 @@ import inspect as inspect_module
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import structlog
 import typer
@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from prover import model_folder
-from prover.errors import RefuteError
+from prover.errors import NotEnoughMemory, RefuteError, lacks_memory
 from prover.input_files import read_inputs
 from prover.model_folder import Model
 from prover.operators import row_of
@@ -136,6 +136,7 @@ def run(
     folder: FolderArgument,
     input: Annotated[list[str], typer.Option(help="one file per input (.npy, or raw little-endian bytes), or a text")],
     backend: Annotated[str | None, typer.Option(help="matmul backend; by default the fastest exact one")] = None,
+    device: Annotated[str, typer.Option(help="torch device, such as cuda")] = "cpu",
     trace: Annotated[bool, typer.Option(help="print the root of every checkpoint")] = False,
 ) -> None:
     """Run a model on inputs; print the outputs and the trace root."""
@@ -144,7 +145,7 @@ def run(
     with drawn():
         model = model_folder.load(folder)
         inputs = read_inputs(model, input)
-        execution = Runtime(model.program, model.weights, backend=backend).run(inputs)
+        execution = Runtime(model.program, model.weights, backend=backend, device=device).run(inputs)
         root = execution.trace.root.hex()
     forms = model.report.get("outputs", ())
     for number, output in enumerate(execution.outputs):
@@ -164,6 +165,14 @@ def main() -> None:
     try:
         app()
     except RefuteError as error:
-        line = " ".join(f"prover: {error}".split())
-        Console(stderr=True).print(line, style="red", markup=False, soft_wrap=True, highlight=False)
-        sys.exit(1)
+        _fail(error)
+    except BaseException as error:  # safetensors' is no Exception
+        if not lacks_memory(error):
+            raise
+        _fail(NotEnoughMemory(f"not enough memory ({error}); free some, or take a machine with more"))
+
+
+def _fail(error: RefuteError) -> NoReturn:
+    line = " ".join(f"prover: {error}".split())
+    Console(stderr=True).print(line, style="red", markup=False, soft_wrap=True, highlight=False)
+    sys.exit(1)

@@ -45,4 +45,22 @@ class IllegalMove(RefuteError):
 
 
 class InexactBackend(RefuteError):
-    """No matmul backend on this machine passes the exactness self-test."""
+    """No matmul backend passes the exactness self-test on the device, or there is no such device."""
+
+
+class NotEnoughMemory(RefuteError):
+    """This machine has too little memory for what was asked of it."""
+
+
+_PHRASES = (
+    "can't allocate memory",  # torch on a CPU
+    "cannot allocate memory",  # the system
+    "out of memory",  # torch on CUDA
+    "failed to map segment",  # the loader of shared libraries
+    "pyobject pointer is null",  # safetensors
+)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error of any library says that memory has run out: few raise MemoryError."""
+    return isinstance(error, MemoryError) or any(phrase in str(error).lower() for phrase in _PHRASES)

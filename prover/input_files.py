@@ -19,7 +19,8 @@ def read_inputs(model: Model, given: Sequence[str | Path]) -> list[Array]:
     """The program's inputs, one file each, or one text; InvalidInput says what is wrong and what is wanted.
 
     A `.npy` file holds the integers of the program's dtype and shape, or floats of that shape; any other file holds
-    the integers' little-endian bytes. What names no file is a text, if the model's folder has a tokenizer.
+    the integers' little-endian bytes. Whole numbers, such as token ids, may be of any dtype, and are refused where the
+    module takes no such number. What names no file is a text, if the model's folder has a tokenizer.
     """
     specs = model.program.inputs
     if len(given) == 1 and text_form(model.report) is not None and not _is_file(given[0]):
@@ -51,11 +52,15 @@ def _read(path: Path, spec: TensorSpec, form: Quantisation | None) -> Array:
     if path.suffix != ".npy":
         if array.size != spec.nbytes:
             raise InvalidInput(f"input {path} has {array.size} bytes; the model takes {wanted}")
-        return array.view(dtype).reshape(spec.shape)
-    if array.dtype.kind == "f" and form is not None and array.shape == spec.shape:
+        array = array.view(dtype).reshape(spec.shape)
+    whole = form is not None and form.whole and array.dtype.kind in "iu"
+    if form is not None and array.shape == spec.shape and (whole or array.dtype.kind == "f"):
         if not np.isfinite(array).all():
             raise InvalidInput(f"input {path} contains NaN or infinite values; replace them")
-        return form.quantise(array)
+        try:
+            return form.quantise(array)
+        except InvalidInput as error:
+            raise InvalidInput(f"input {path}: {error}") from error
     if array.dtype != dtype or array.shape != spec.shape:
         held = f"{' x '.join(map(str, array.shape))} of {array.dtype}"
         raise InvalidInput(f"input {path} holds {held}; the model takes {wanted}, or floats of that shape")

@@ -101,6 +101,7 @@ def publish_all(family: Sequence[Model], models: Path) -> list[Path]:
     with tempfile.TemporaryDirectory(prefix=".publishing-", dir=models) as held:
         common = Path(held) / WEIGHTS_FILE
         save_file({root.hex(): np.ascontiguousarray(a).reshape(-1) for root, a in weights.items()}, common)
+        common.chmod(0o644)  # the library leaves it to its owner alone; an agent may run as another
         return [_publish(model, models, common) for model in family]
 
 

@@ -10,7 +10,7 @@ import torch
 
 from prover.compiler import CompiledModel
 from prover.compiler.compiled import Samples, compile_shapes
-from prover.errors import RefuteError
+from prover.errors import InvalidInput, RefuteError
 from prover.measure import measure
 from prover.model_folder import Model
 from prover.quality import Judge
@@ -61,7 +61,11 @@ class Subject:
         judge: Judge,
         **more: Any,
     ) -> Subject:
-        """At the one shape of its calibration inputs."""
+        """At the one shape of its inputs; InvalidInput if none are held out."""
+        if not held_out:
+            raise InvalidInput(
+                f"{name} has no held-out inputs to measure it on; give some that calibration has not seen"
+            )
         example = {name: held_out[0]}
         return cls(name, module, example, {name: calibration}, {name: held_out}, {name: judge}, **more)
 

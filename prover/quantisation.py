@@ -32,6 +32,11 @@ class Quantisation:
     lo: int = -LIMIT
     hi: int = LIMIT
 
+    @property
+    def whole(self) -> bool:
+        """Whether it holds whole numbers."""
+        return self.scale == 1.0
+
     def quantise(self, values: Any) -> Array:
         """Reals of this shape as integers, rounded to nearest and clamped. InvalidInput for any others."""
         reals = np.asarray(values, np.float64)
@@ -39,7 +44,7 @@ class Quantisation:
             raise InvalidInput(f"an input has shape {reals.shape}; the model takes {self.shape}")
         if not np.isfinite(reals).all():
             raise InvalidInput("an input contains NaN or infinite values; replace them")
-        if self.scale == 1.0:
+        if self.whole:
             return self._whole(reals)
         return np.clip(np.rint(reals / self.scale), self.lo, self.hi).astype(NUMPY_DTYPES[self.dtype])
 

@@ -89,7 +89,7 @@ class Runtime:
         fused: whether to use fused kernels; by default for programs with enough work, on the CPU.
 
     Raises:
-        InexactBackend: no backend, or not the named one, is exact on this machine.
+        InexactBackend: there is no such device here, or no backend, or not the named one, is exact on it.
     """
 
     def __init__(
@@ -103,8 +103,8 @@ class Runtime:
     ) -> None:
         self.program = program
         self.weights = weights
-        self.device = torch.device(device)
         self._selection = select(backend, device)
+        self.device = torch.device(device)
         # A changed result may leave its clamp, so ranges then follow from dtypes alone.
         self._observed = type(self).evaluate is not Runtime.evaluate
         self._weights = {root: self._to_device(weights[root]) for root in program.weight_roots()}

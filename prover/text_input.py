@@ -40,16 +40,23 @@ def text_form(report: Mapping[str, Any]) -> TextForm | None:
 
 
 def tokenised(model: Model, text: str) -> list[Array]:
-    """The inputs that a text is; InvalidInput if the model takes none, or none as long as this."""
+    """The inputs that a text is; InvalidInput if the model takes none, or none as long as this. CorruptModel if its
+    tokenizer is missing or damaged."""
     form = text_form(model.report)
-    tokenizer = model.files.get(TOKENIZER_FILE)
-    if form is None or tokenizer is None:
+    if form is None:
         raise InvalidInput("the model takes no texts; give its inputs as files")
+    tokenizer = model.files.get(TOKENIZER_FILE)
+    remedy = "fetch the model again from its publisher, or give token ids as files"
+    if tokenizer is None:
+        raise CorruptModel(f"the model takes texts, but its folder has no {TOKENIZER_FILE}; {remedy}")
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
         raise InvalidInput("texts need the package tokenizers; install it, or give token ids as files") from error
-    reader = Tokenizer.from_str(tokenizer.decode())
+    try:
+        reader = Tokenizer.from_str(tokenizer.decode())
+    except Exception as error:  # the library raises nothing narrower
+        raise CorruptModel(f"{TOKENIZER_FILE} of the model cannot be read: {error}; {remedy}") from error
     reader.no_truncation()
     reader.no_padding()
     ids = reader.encode(text).ids

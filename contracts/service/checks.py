@@ -114,13 +114,16 @@ def check_registered_models(setup: Setup) -> Iterator[Finding]:
 
 def check_kernels(setup: Setup) -> Iterator[Finding]:
     """The worst cases of every product and every fused loop, on this machine."""
+    import torch
+
     from prover.kernels import select
     from prover.kernels.fused.self_test import why_inexact
 
-    selection = select()
-    exact = ", ".join(backend.name for backend in selection.backends)
-    yield Finding("kernels", Status.ok, f"exact here: {exact}; {selection.second} confirms")
-    if reason := why_inexact(selection):
+    for device, name in (("cpu", "kernels"), *([("cuda", "kernels on cuda")] if torch.cuda.is_available() else [])):
+        selection = select(device=device)
+        exact = ", ".join(backend.name for backend in selection.backends)
+        yield Finding(name, Status.ok, f"exact here, preferred first: {exact}; {selection.second} confirms")
+    if reason := why_inexact(select()):
         remedy = "runs are slower without them and as right; see that llvmlite suits this processor"
         yield Finding("fused kernels", Status.warn, f"not used: {reason}", remedy)
     else:

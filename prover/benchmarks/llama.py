@@ -29,6 +29,7 @@ class LlamaShape:
 
 
 WIDE_LLAMA = LlamaShape()
+LLAMA_7B = LlamaShape(width=4096, heads=32, kv_heads=32, inner=11008)
 
 
 def block(shape: LlamaShape, seed: int = 0) -> tuple[Program, dict[TensorRoot, Array]]:

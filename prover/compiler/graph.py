@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch.export.graph_signature import InputKind, OutputKind
 
+from prover.compiler.tracing import exported
 from prover.errors import UnsupportedModule
 
 
@@ -148,9 +148,8 @@ def capture(module: torch.nn.Module, example_inputs: Sequence[torch.Tensor]) -> 
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise UnsupportedModule(f"{name} contains NaN or infinite values; retrain or repair the checkpoint")
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # raised inside torch.export itself
-        return _Importer(_exported(module, tuple(example_inputs))).graph()
+    with torch.no_grad():
+        return _Importer(exported(module, tuple(example_inputs))).graph()
 
 
 def _check_example(number: int, example: object) -> None:
@@ -160,18 +159,6 @@ def _check_example(number: int, example: object) -> None:
         raise UnsupportedModule(f"example input {number} has no elements: its shape is {tuple(example.shape)}")
     if example.is_complex() or (example.is_floating_point() and example.dtype != torch.float32):
         raise UnsupportedModule(f"example input {number} is {example.dtype}; give torch.float32, in a float32 module")
-
-
-def _exported(module: torch.nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> torch.export.ExportedProgram:
-    try:
-        program: torch.export.ExportedProgram = torch.export.export(module, example_inputs).run_decompositions()
-        return program
-    except Exception as error:  # torch.export has no common error of its own
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UnsupportedModule(
-            f"torch.export cannot trace {type(module).__name__}: {reason}; a module's control flow and shapes may not "
-            "depend on the values of its inputs"
-        ) from error
 
 
 def _leaves(values: Any) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from prover.compiler import attention, contractions, norms, pooling, products, reshaping, sums, tables
@@ -10,7 +10,7 @@ from prover.compiler.builder import Activation, Builder
 from prover.compiler.calibrate import Statistics
 from prover.compiler.functions import FUNCTION
 from prover.compiler.graph import Graph, Input, Node, refusal
-from prover.compiler.layers import LayerNames, block_of
+from prover.compiler.layers import LayerNames, block_of, joinable
 from prover.compiler.layout import dense
 from prover.compiler.lowering import Lowering
 from prover.compiler.patterns import CONTRACT, NORM, ROTARY, SOFTMAX
@@ -96,11 +96,18 @@ class Lowered:
 def lower(graph: Graph, plan: Plan, seen: Statistics) -> Lowered:
     """Lower every node in order. UnsupportedModule names the first that cannot be."""
     check_supported(graph)
+    lowered, starts = _lower(graph, plan, seen, frozenset())
+    joined = joinable(lowered.program, starts)
+    return _lower(graph, plan, seen, joined)[0] if joined else lowered
+
+
+def _lower(graph: Graph, plan: Plan, seen: Statistics, joined: Set[int]) -> tuple[Lowered, Sequence[int]]:
+    """The program with some layers joined, and where layers begin in it."""
     state = Lowering(graph, plan, seen, Builder())
     for name, given in graph.inputs.items():
         state.values[name] = _input(state, name, given)
     inputs = tuple(state.values[name] for name in graph.inputs)
-    layers = LayerNames(state.builder, {block_of(n.path) for n in graph.nodes if n.op in PRODUCTS})
+    layers = LayerNames(state.builder, {block_of(n.path) for n in graph.nodes if n.op in PRODUCTS}, joined)
     for node in counted("compiling operators", graph.nodes):
         layers.enter(node.path)
         try:
@@ -111,7 +118,8 @@ def lower(graph: Graph, plan: Plan, seen: Statistics) -> Lowered:
         state.builder.begin_layer("outputs")
     outputs = tuple(state.settled(state.values[name]) for name in graph.outputs)
     program = state.builder.finish(outputs)
-    return Lowered(program, state.builder.weights, inputs, outputs, state.values, state.input_ranges)
+    found = Lowered(program, state.builder.weights, inputs, outputs, state.values, state.input_ranges)
+    return found, layers.starts
 
 
 def check_supported(graph: Graph) -> None:

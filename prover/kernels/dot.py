@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import torch
 
+from prover.kernels.backend import Backend, Product
 from prover.kernels.digits import Range
 from prover.kernels.finish import finished
-from prover.kernels.matmul import Backend, Product
 from prover.kernels.selection import Selection
 from prover.kernels.views import Stored, shown_tensor
 from prover.program import Immediate, Operator, View

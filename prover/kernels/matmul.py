@@ -6,50 +6,17 @@ depends on the machine (x86 int8 kernels without VNNI saturate), so `prover.kern
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from prover.kernels.digits import Range, split
+from prover.kernels.backend import MAX_PASSES, Backend, Product
+from prover.kernels.bf16 import BFloat16
+from prover.kernels.digits import split
 
-MAX_PASSES = 4
-"""Digit products worth making before a wider type is cheaper."""
 MAX_LOOPED_BATCH = 64
 _BLOCK_ELEMENTS = 1 << 22
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """The form of one batched product: its extents, and the ranges of both factors."""
-
-    batch: int
-    m: int
-    n: int
-    k: int
-    a: Range
-    b: Range
-
-    @property
-    def passes(self) -> int:
-        """Products of single digits that make up the whole."""
-        return self.a.digits * self.b.digits
-
-
-@dataclass(frozen=True)
-class Backend(ABC):
-    """One route to the exact product, by its name."""
-
-    name: str
-
-    @abstractmethod
-    def supports(self, product: Product) -> bool:
-        """Whether this route is exact for these ranges, and worth taking."""
-
-    @abstractmethod
-    def multiply(self, a: torch.Tensor, b: torch.Tensor, product: Product) -> torch.Tensor:
-        """[B, M, N] int64 from a [B, M, K] and b [B, N, K] in their stored dtypes."""
 
 
 def _by_digits(
@@ -177,5 +144,6 @@ class Int64(Backend):
         return torch.cat(blocks, dim=1)
 
 
-BACKENDS: tuple[Backend, ...] = (Int8(), Float32(), Float64(), Int64())
-"""In order of preference."""
+BACKENDS: tuple[Backend, ...] = (Int8(), Float32(), Float64(), BFloat16(), Int64())
+"""In order of preference on a CPU (decision 15); on CUDA `prover.kernels.selection` puts the faster of int8 and bf16
+first."""

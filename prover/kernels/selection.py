@@ -2,70 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import statistics
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from timeit import default_timer as clock
 
-import numpy as np
 import structlog
 import torch
 
 from prover.errors import InexactBackend
-from prover.kernels.digits import Range
-from prover.kernels.matmul import BACKENDS, Backend, Product
-from prover.program import DType
+from prover.kernels.backend import Backend, Product
+from prover.kernels.matmul import BACKENDS
+from prover.kernels.worst_cases import I8, TWO_DIGITS, why_inexact
 
 _log = structlog.get_logger(__name__)
 
-I8 = Range(DType.I8.lo, DType.I8.hi)
-TWO_DIGITS = Range(-32_768, 32_639)
-I16 = Range(DType.I16.lo, DType.I16.hi)
-I32 = Range(DType.I32.lo, DType.I32.hi)
-
-_FORMS = ((1, 1, 1, 1), (1, 7, 9, 1), (1, 17, 9, 3), (2, 5, 3, 1025), (1, 33, 16, 64), (1, 64, 32, 768), (3, 1, 2, 200))
-_LONG = (1, 2, 3, 131_073)
-"""One more than twice the terms of the longest slice of int8, at one more than a slice of float32."""
-_RANGES = ((I8, I8), (TWO_DIGITS, I8), (I16, I8), (I8, TWO_DIGITS), (TWO_DIGITS, I16), (I32, I8), (I32, I16))
-
-
-def _cases() -> Iterator[tuple[np.ndarray, np.ndarray, Product]]:
-    """Factors as int64 arrays [B, M, K] and [B, N, K]: saturating pairs, alternating extremes, random."""
-    random = np.random.default_rng(0)
-    forms = [(form, ranges) for form in _FORMS for ranges in _RANGES]
-    forms += [(_LONG, ranges) for ranges in _RANGES[:2]]
-    for (batch, m, n, k), (a, b) in forms:
-        product = Product(batch, m, n, k, a, b)
-        shapes = (batch, m, k), (batch, n, k)
-        extremes = [(a.lo, b.lo), (a.hi, b.hi), (a.lo, b.hi), (a.hi, b.lo)]
-        for x, y in extremes:
-            yield np.full(shapes[0], x), np.full(shapes[1], y), product
-        alternating = np.where(np.arange(k) % 2, a.lo, a.hi), np.where(np.arange(k) % 2, b.hi, b.lo)
-        yield np.broadcast_to(alternating[0], shapes[0]), np.broadcast_to(alternating[1], shapes[1]), product
-        drawn = [random.integers(r.lo, r.hi, s, endpoint=True) for r, s in zip((a, b), shapes, strict=True)]
-        yield drawn[0], drawn[1], product
-
-
-def _stored(values: np.ndarray, held: Range, device: torch.device) -> torch.Tensor:
-    """Values in the narrowest stored dtype of their range."""
-    dtype = torch.int8 if held.magnitude <= 128 else torch.int16 if held.magnitude <= 1 << 15 else torch.int32
-    return torch.from_numpy(np.array(values)).to(device=device, dtype=dtype)
-
-
-def why_inexact(backend: Backend, device: torch.device) -> str | None:
-    """The first worst case that a backend gets wrong on this machine, or None if it gets all right."""
-    for a, b, product in _cases():
-        if not backend.supports(product):
-            continue
-        expected = np.matmul(a, b.swapaxes(1, 2))
-        try:
-            result = backend.multiply(_stored(a, product.a, device), _stored(b, product.b, device), product)
-        except RuntimeError as error:
-            return f"{product} fails: {str(error).splitlines()[0]}"
-        got = result.cpu().numpy()
-        if not np.array_equal(got, expected):
-            at = tuple(int(i) for i in np.argwhere(got != expected)[0])
-            return f"{product} gives {got[at]} instead of {expected[at]}"
-    return None
+RACED = ("int8", "bf16")
+"""Which of these is faster differs between GPUs, so it is measured there."""
+RACE = Product(1, 128, 4096, 4096, TWO_DIGITS, I8)
+"""A projection of a model of 7 billion parameters for 128 tokens."""
 
 
 @cache
@@ -111,11 +67,52 @@ class Selection:
         raise InexactBackend(f"no backend of {[b.name for b in self.candidates]} multiplies {product} exactly")
 
 
-def select(preferred: str | None = None, device: str = "cpu", candidates: Sequence[Backend] = BACKENDS) -> Selection:
-    """The exact backends of this machine; with `preferred`, that one first and int64 for what it cannot do.
+def milliseconds(backend: Backend, device: str, product: Product = RACE) -> float:
+    """Median time of a product on a device, from factors as they are stored: i16 rows, i8 columns."""
+    rows = torch.ones((product.batch, product.m, product.k), dtype=torch.int16, device=device)
+    columns = torch.ones((product.batch, product.n, product.k), dtype=torch.int8, device=device)
+    times = []
+    for _ in range(7):
+        start = clock()
+        backend.multiply(rows, columns, product)[0, 0, 0].item()  # waits for the device
+        times.append(1e3 * (clock() - start))
+    return statistics.median(times[2:])
 
-    InexactBackend if `preferred` is unknown or fails its test, or if no backend passes.
+
+def fastest_first(
+    candidates: tuple[Backend, ...], device: str, time: Callable[[Backend, str], float] = milliseconds
+) -> tuple[Backend, ...]:
+    """Those of RACED that are exact on a device, the faster one first, then all others in their order."""
+    times = {
+        backend: time(backend, device) for backend in candidates if backend.name in RACED and _tested(backend, device)
+    }
+    _log.info("matmul.raced", device=device, ms={backend.name: round(ms, 3) for backend, ms in times.items()})
+    return (*sorted(times, key=times.__getitem__), *(backend for backend in candidates if backend not in times))
+
+
+@cache
+def _ordered(candidates: tuple[Backend, ...], device: str) -> tuple[Backend, ...]:
+    """In order of preference: as they are on a CPU, by a race on CUDA."""
+    return fastest_first(candidates, device) if torch.device(device).type == "cuda" else candidates
+
+
+def device_named(name: str) -> torch.device:
+    """A device of torch's that is here; InexactBackend for others."""
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:  # as torch says it, depending on how it was built
+        reason = str(error).splitlines()[0].split(". ")[0]
+        raise InexactBackend(f"device {name!r} cannot be used ({reason}); take cpu, or a torch built for it") from error
+    return device
+
+
+def select(preferred: str | None = None, device: str = "cpu", candidates: Sequence[Backend] = BACKENDS) -> Selection:
+    """The exact backends of this machine, in order of preference; with `preferred`, that one and int64 for the rest.
+
+    InexactBackend if there is no such device, if `preferred` is unknown or fails its test, or if no backend passes.
     """
+    device_named(device)
     names = [backend.name for backend in candidates]
     if preferred is not None and preferred not in names:
         raise InexactBackend(f"there is no matmul backend {preferred!r}; choose one of {', '.join(names)}")
@@ -124,4 +121,4 @@ def select(preferred: str | None = None, device: str = "cpu", candidates: Sequen
         raise InexactBackend(f"matmul backend {preferred!r} is not exact on this machine; leave the choice open")
     if not any(_tested(backend, device) for backend in wanted):
         raise InexactBackend(f"none of the matmul backends {', '.join(names)} is exact on {device}")
-    return Selection(wanted, device)
+    return Selection(wanted if preferred else _ordered(wanted, device), device)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from prover import model_folder
 from prover.examples.digits_model import CompiledDigits
@@ -160,9 +163,15 @@ def test_run_shows_every_checkpoint_root_on_one_line_per_layer(
     assert shown == [f"layer {n}: {' '.join(r.hex() for r in roots)}" for n, roots in enumerate(run.trace.roots)]
 
 
-@pytest.mark.parametrize("backend", ["int8", "float32", "float64", "int64"])
+@pytest.mark.parametrize("backend", ["int8", "float32", "float64", "bf16", "int64"])
 def test_run_gives_the_same_root_on_every_backend(prover: Prover, folder: Path, image: Path, backend: str) -> None:
     assert prover("run", folder, "--input", image, "--backend", backend) == prover("run", folder, "--input", image)
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99", "meta"])
+def test_run_refuses_a_device_that_is_not_here(prover: Prover, folder: Path, image: Path, device: str) -> None:
+    line = prover("run", folder, "--input", image, "--device", device).refusal
+    assert f"device '{device}' cannot be used" in line
 
 
 def test_run_refuses_an_unknown_backend(prover: Prover, folder: Path, image: Path) -> None:
@@ -214,3 +223,29 @@ def test_run_refuses_an_input_of_another_form(prover: Prover, folder: Path, tmp_
 
 def test_run_takes_one_file_per_input(prover: Prover, folder: Path, image: Path) -> None:
     assert "has 1 inputs, 2 files were given" in prover("run", folder, "--input", image, "--input", image).refusal
+
+
+def too_large(kind: str) -> None:
+    if kind == "numpy":
+        np.ones(1 << 60, np.int8)
+    if kind == "torch":
+        torch.ones(1 << 60, dtype=torch.int8)
+    raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+
+@pytest.mark.parametrize("kind", ["numpy", "torch", "the system"])
+def test_too_little_memory_is_said(
+    prover: Prover, folder: Path, image: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(Runtime, "run", lambda *_: too_large(kind))
+    line = prover("run", folder, "--input", image).refusal
+    assert line.startswith("prover: not enough memory (")
+    assert line.endswith("free some, or take a machine with more")
+
+
+def test_any_other_error_of_a_library_is_no_want_of_memory(
+    prover: Prover, folder: Path, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Runtime, "run", lambda *_: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="size"):
+        prover("run", folder, "--input", image)

@@ -9,9 +9,11 @@ import torch
 from structlog.testing import capture_logs
 
 from prover.errors import InexactBackend
+from prover.kernels.backend import Backend, Product
 from prover.kernels.digits import Range, split
-from prover.kernels.matmul import BACKENDS, Backend, Int8, Int64, Product
-from prover.kernels.selection import I8, I16, I32, TWO_DIGITS, select, why_inexact
+from prover.kernels.matmul import BACKENDS, Int8, Int64
+from prover.kernels.selection import fastest_first, milliseconds, select
+from prover.kernels.worst_cases import I8, I16, I32, TWO_DIGITS, why_inexact
 
 CPU = torch.device("cpu")
 
@@ -67,8 +69,23 @@ def test_an_inexact_backend_is_refused_and_the_next_one_taken(backend: Backend, 
     assert reason in refused[0]["reason"]
 
 
+@dataclass(frozen=True)
+class Starved(Int64):
+    """A machine whose memory is full."""
+
+    name: str = "starved"
+
+    def multiply(self, a: torch.Tensor, b: torch.Tensor, product: Product) -> torch.Tensor:
+        return torch.ones(1 << 56, dtype=torch.int64)
+
+
+def test_want_of_memory_does_not_make_a_backend_inexact() -> None:
+    with pytest.raises(RuntimeError, match="memory"):
+        why_inexact(Starved(), CPU)
+
+
 def test_a_named_backend_must_exist_and_be_exact() -> None:
-    with pytest.raises(InexactBackend, match="choose one of int8, float32, float64, int64"):
+    with pytest.raises(InexactBackend, match="choose one of int8, float32, float64, bf16, int64"):
         select("bfloat16")
     with pytest.raises(InexactBackend, match="'rounding' is not exact"):
         select("rounding", candidates=(Rounding(), *BACKENDS))
@@ -78,6 +95,26 @@ def test_a_named_backend_must_exist_and_be_exact() -> None:
 
 def test_a_named_backend_is_taken_first() -> None:
     assert [backend.name for backend in select("float64").backends] == ["float64", "int64"]
+
+
+@pytest.mark.parametrize(("faster", "order"), [("bf16", ["bf16", "int8"]), ("int8", ["int8", "bf16"])])
+def test_the_faster_of_int8_and_bf16_comes_first_where_they_are_raced(faster: str, order: list[str]) -> None:
+    with capture_logs() as logs:
+        found = fastest_first(BACKENDS, "cpu", lambda backend, _device: 1.0 if backend.name == faster else 2.5)
+    assert [backend.name for backend in found] == [*order, "float32", "float64", "int64"]
+    (raced,) = (log for log in logs if log["event"] == "matmul.raced")
+    assert raced["ms"] == {"int8": 2.5, "bf16": 2.5, faster: 1.0}
+
+
+def test_an_inexact_one_is_not_raced() -> None:
+    broken = Saturating("int8")
+    found = fastest_first((broken, *BACKENDS[1:]), "cpu", lambda _backend, _device: 1.0)
+    assert [backend.name for backend in found] == ["bf16", "int8", "float32", "float64", "int64"]
+
+
+def test_a_race_is_of_products_as_they_are_made() -> None:
+    small = Product(1, 4, 5, 6, TWO_DIGITS, I8)
+    assert all(0 < milliseconds(backend, "cpu", small) < 1_000 for backend in BACKENDS)
 
 
 @pytest.mark.parametrize(

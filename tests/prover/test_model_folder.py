@@ -73,3 +73,7 @@ def test_an_invalid_program_is_not_published(tmp_path: Path) -> None:
     with pytest.raises(InvalidProgram, match="WeightMissing"):
         publish(Model(program, {}), tmp_path / "models")
     assert not (tmp_path / "models").exists()
+
+
+def test_every_file_of_a_folder_may_be_read_by_other_accounts(folder: Path) -> None:
+    assert {path.name for path in folder.iterdir() if path.stat().st_mode & 0o044 != 0o044} == set()

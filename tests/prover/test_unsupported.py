@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -152,6 +154,14 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], Shapes, str]] = {
 def test_a_module_that_is_no_fixed_function_of_its_inputs_is_refused(name: str) -> None:
     make, shapes, expected = MODULES[name]
     assert expected in refusal(seeded(make), drawn(shapes, count=1))
+
+
+def test_a_branch_on_a_value_is_named_with_its_line_and_nothing_else_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+    make, shapes, _ = MODULES["branch on a value"]
+    message = refusal(seeded(make), drawn(shapes, count=1))
+    assert re.search(rf"\(at {re.escape(__file__)} line \d+: .*if x.sum\(\) > 0", message)
+    assert capfd.readouterr() == ("", "")
+    assert not logging.root.manager.disable
 
 
 @pytest.mark.parametrize("part", [nn.Dropout(), nn.BatchNorm1d(3), nn.Identity()])

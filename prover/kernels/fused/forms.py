@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from prover.kernels.backend import Product
 from prover.kernels.fused.graph import Node
-from prover.kernels.matmul import Product
 from prover.program import Operator, View, WeightRef
 from prover.views import contiguous
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import torch
 
+from prover.kernels.backend import MAX_PASSES, Backend
 from prover.kernels.digits import split
 from prover.kernels.dot import factor
 from prover.kernels.fused.bindings import Buffer, Digits
 from prover.kernels.fused.forms import Sorted, row_factor_slots, sort_axes
 from prover.kernels.fused.graph import Node
-from prover.kernels.matmul import MAX_PASSES, Backend, Int8
+from prover.kernels.matmul import Int8
 from prover.kernels.selection import Selection
 from prover.program import DType, View, WeightRef
 from prover.views import contiguous
