@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from contracts.errors import WrongSetup
+from contracts.service.metrics import COMMIT, INFERENCE
 from prover import model_folder
 from prover.errors import CorruptModel, InvalidInput, RefuteError
 from prover.game.moves import Move
@@ -212,4 +213,9 @@ class TorchRun:
                 # Which backends are exact is found out when one is needed: an agent starts at once.
                 backend = self._select().second if self._second else self._backend
                 self._ready[id] = self._make(model.program, model.weights, backend=backend)
-            return list(self._ready[id].run_batch(queries))
+            with INFERENCE.time():
+                executions = self._ready[id].run_batch(queries)
+        with COMMIT.time():
+            for execution in executions:
+                _ = execution.trace  # it would be hashed when it is first asked for
+        return list(executions)
