@@ -8,6 +8,7 @@ from contracts.abi import Abi, artifact
 from contracts.asking import Reverted
 from contracts.chain import Chain
 from contracts.deployment import Deployment, constructor_arguments
+from contracts.errors import WrongSetup
 
 
 def strange_contracts(chain: Chain, deployment: Deployment) -> Iterator[str]:
@@ -30,3 +31,12 @@ def strange_contracts(chain: Chain, deployment: Deployment) -> Iterator[str]:
             expected = b""  # these parameters are not taken by this version
         if not expected or chain.code(address) != expected:
             yield name
+
+
+def require_own_code(chain: Chain, deployment: Deployment) -> None:
+    """WrongSetup if a contract that was just deployed is not what was sent."""
+    if strange := ", ".join(strange_contracts(chain, deployment)):
+        raise WrongSetup(
+            f"{strange}: the chain shows another code than was deployed; do not use the deployment file before `refute "
+            "doctor` finds the contracts right, which a node that is behind may do later"
+        )
