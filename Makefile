@@ -24,10 +24,12 @@ forge: $(INSTALLED) $(SOLC) $(FORGE)
 	FOUNDRY_PROFILE=ci $(BIN)/python -m contracts.forge
 
 # Into build/nightly.json: 100,000 elements, scalar specification against contract, three minutes; 100,000 games, a
-# minute; a hundred disputes with agents that are killed and nodes that fail.
-nightly: $(INSTALLED) $(ANVIL)
+# minute; five hundred queries of the digits through three agents; a hundred disputes with agents that are killed,
+# nodes that fail and a broker that stops.
+nightly: $(INSTALLED) $(ANVIL) test-tools
 	$(BIN)/python -m tests.nightly.steps
 	$(BIN)/python -m tests.nightly.games
+	$(BIN)/python -m tests.nightly.sustained
 	$(BIN)/python -m tests.nightly.chaos
 
 # Static analysis of the contracts; each finding must be answered in docs/security.md.

@@ -19,6 +19,7 @@ from contracts.errors import ContractRefused, WrongSetup
 from contracts.fees import gas_limit
 from contracts.refusals import refusal
 from contracts.signers import Signer
+from prover.progress import counted
 
 DEPLOY_GAS = 12_000_000
 
@@ -160,10 +161,11 @@ def _parameters_at(address: str, chain: Chain) -> Parameters | None:
 
 def deploy(chain: Chain, account: Signer, parameters: Parameters = DEVNET_PARAMETERS) -> Deployment:
     """Deploy Walk, Referee, Commitments and Refute; ContractRefused if the parameters break a relation of section 5."""
-    walk, _ = _create(chain, account, "Walk", ())
-    referee, _ = _create(chain, account, "Referee", ())
-    commitments, _ = _create(chain, account, "Commitments", ())
-    refute, block = _create(chain, account, "Refute", (astuple(parameters), walk, referee, commitments))
+    made: list[str] = []
+    for name in counted("deploying contracts", ("Walk", "Referee", "Commitments", "Refute")):
+        address, block = _create(chain, account, name, (astuple(parameters), *made) if name == "Refute" else ())
+        made.append(address)
+    walk, referee, commitments, refute = made
     return Deployment(chain.id, refute, walk, referee, commitments, block, parameters)
 
 

@@ -8,16 +8,9 @@ import typer
 from rich.console import Console
 
 from contracts import withdrawing
-from contracts.command_line import (
-    DEVNET,
-    ChainOption,
-    DeploymentOption,
-    KeyOption,
-    PasswordFileOption,
-    amount,
-    connect,
-)
+from contracts.command_line import DEVNET, amount, connect
 from contracts.devnet_files import URL
+from contracts.options import ChainOption, DeploymentOption, KeyOption, PasswordFileOption
 
 
 def add_money_commands(app: typer.Typer, role: str) -> None:

@@ -13,8 +13,14 @@ from rich.console import Console
 
 from contracts import calls, deployment
 from contracts.chain import Chain
-from contracts.command_line import (
-    DEVNET,
+from contracts.command_line import DEVNET, address, configure_logs, connect, new_app, read_only, run_command
+from contracts.devnet_files import DIRECTORY, HOST, PORT, URL, DevnetFiles
+from contracts.errors import WrongSetup
+from contracts.keys import load_signer
+from contracts.messages.command_line import BrokerCaOption, BrokerOption, BrokerPasswordFileOption, find_broker
+from contracts.messages.embedded import EmbeddedBroker
+from contracts.messages.envelope import Domain
+from contracts.options import (
     ChainOption,
     ConfigOption,
     DeploymentOption,
@@ -24,19 +30,7 @@ from contracts.command_line import (
     ModelsOption,
     NetworkOption,
     PasswordFileOption,
-    address,
-    configure_logs,
-    connect,
-    new_app,
-    read_only,
-    run_command,
 )
-from contracts.devnet_files import DIRECTORY, HOST, PORT, URL, DevnetFiles
-from contracts.errors import WrongSetup
-from contracts.keys import load_signer
-from contracts.messages.command_line import BrokerCaOption, BrokerOption, BrokerPasswordFileOption, find_broker
-from contracts.messages.embedded import EmbeddedBroker
-from contracts.messages.envelope import Domain
 from contracts.shelf import Shelf
 from deploy import devnet, doctor, keystores, listening
 from prover import model_folder
@@ -76,11 +70,12 @@ def serve_devnet(
     """Serve a chain with the contracts and the digits model on it, until interrupted."""
     files = DevnetFiles(directory)
     with EmbeddedBroker(broker_port, host) if messages else nullcontext() as broker:
-        console.print("deploying the contracts")
-        held = devnet.Devnet(files, port, host)
-        console.print(f"chain {held.deployment.chain}: contract {held.deployment.refute}")
-        if model:
-            _register_digits(held, files)
+        with drawn():
+            console.print("deploying the contracts")
+            held = devnet.Devnet(files, port, host)
+            console.print(f"chain {held.deployment.chain}: contract {held.deployment.refute}")
+            if model:
+                _register_digits(held, files)
         talk = f", messages at {broker.url}" if broker is not None else ""
         console.print(
             f"devnet: ready at {held.server.url}{talk}, deployment file {files.deployment}, keys {files.keys}"
@@ -127,7 +122,8 @@ def deploy(
     deployment.require_writable(file)
     chosen = deployment.read_parameters(parameters) if parameters is not None else deployment.DEVNET_PARAMETERS
     account = load_signer(key, "deployer", DEVNET.keys, password_file)
-    made = deployment.deploy(Chain.connect(chain), account, chosen)
+    with drawn():
+        made = deployment.deploy(Chain.connect(chain), account, chosen)
     made.save(file)
     console.print(f"chain {made.chain}: contract {made.refute}, written to {file}")
 

@@ -15,11 +15,12 @@ from contracts import deployment
 from contracts.agent import Agent
 from contracts.chain import Chain
 from contracts.client import Client
-from contracts.command_line import LogForm, amount, configure_logs, new_app, run_command, run_until_told
+from contracts.command_line import amount, configure_logs, new_app, run_command, run_until_told
 from contracts.devnet_files import DIRECTORY, URL, DevnetFiles
 from contracts.keys import load_account
 from contracts.messages.bus import Bus
 from contracts.messages.command_line import find_broker, joined
+from contracts.options import LogForm
 from contracts.shelf import Shelf
 from deploy import lies
 from executor.policy import Policy

@@ -23,6 +23,7 @@ import watcher.cli
 from contracts.service.checks import COMMON, PERSONAL
 from contracts.service.configuration import effective
 from contracts.service.setup import Finding, Setup, Status, examine
+from prover.progress_bars import drawn
 
 ROLES = {"watcher": watcher.cli.app, "executor": executor.cli.app}
 STYLES = {Status.ok: "green", Status.warn: "yellow", Status.fail: "bold red"}
@@ -48,12 +49,13 @@ def doctor(context: typer.Context, arguments: AgentArguments = None, as_json: Js
     setups = [_setup(role, context) for role, context in _contexts(context, arguments or [])]
     console = Console(soft_wrap=True, highlight=False)
     failed, found = False, []
-    for name, finding in _findings(setups):
-        failed = failed or finding.status is Status.fail
-        if as_json:
-            found.append({**asdict(finding), "name": name})
-        else:
-            console.print(_line(name, finding))
+    with drawn():
+        for name, finding in _findings(setups):
+            failed = failed or finding.status is Status.fail
+            if as_json:
+                found.append({**asdict(finding), "name": name})
+            else:
+                console.print(_line(name, finding))
     if as_json:
         print(json.dumps(found, indent=2))
     if failed:

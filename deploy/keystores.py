@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from contracts import keys
-from contracts.command_line import PasswordFileOption
+from contracts.options import PasswordFileOption
 
 app = typer.Typer(help="Make a key, or see whose it is.", no_args_is_help=True)
 console = Console(soft_wrap=True, highlight=False)

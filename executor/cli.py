@@ -11,6 +11,22 @@ from contracts.calls import NOBODY
 from contracts.client import FEE_FACTOR
 from contracts.command_line import (
     DEVNET,
+    address,
+    amount,
+    configure_logs,
+    connect,
+    data_directory,
+    new_app,
+    opened_store,
+    read_only,
+    run_command,
+    run_until_told,
+    served,
+)
+from contracts.devnet_files import URL
+from contracts.messages.command_line import BrokerCaOption, BrokerOption, BrokerPasswordFileOption, find_broker, joined
+from contracts.money_commands import add_money_commands
+from contracts.options import (
     POLICY,
     RUNNING,
     ChainOption,
@@ -27,21 +43,7 @@ from contracts.command_line import (
     ModelsOption,
     NetworkOption,
     PasswordFileOption,
-    address,
-    amount,
-    configure_logs,
-    connect,
-    data_directory,
-    new_app,
-    opened_store,
-    read_only,
-    run_command,
-    run_until_told,
-    served,
 )
-from contracts.devnet_files import URL
-from contracts.messages.command_line import BrokerCaOption, BrokerOption, BrokerPasswordFileOption, find_broker, joined
-from contracts.money_commands import add_money_commands
 from contracts.outbox import AGENTS_PATIENCE
 from contracts.service.feed import Feed
 from contracts.shelf import Shelf, TorchRun

@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from deploy.anvil import NoAnvil, anvil
+
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
@@ -20,3 +22,13 @@ def tool(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} is not installed")
     return found
+
+
+def require_anvil() -> None:
+    """The same for anvil, which comes from npm."""
+    try:
+        anvil()
+    except NoAnvil as missing:
+        if IN_CI:
+            raise
+        pytest.skip(str(missing))

@@ -12,22 +12,6 @@ import typer
 from contracts.client import FEE_FACTOR, Client
 from contracts.command_line import (
     DEVNET,
-    POLICY,
-    RUNNING,
-    ChainOption,
-    ConfigOption,
-    ConfirmationsOption,
-    DataOption,
-    DeploymentOption,
-    FeeFactorOption,
-    HttpOption,
-    IntervalOption,
-    KeyOption,
-    LogForm,
-    LogOption,
-    ModelsOption,
-    NetworkOption,
-    PasswordFileOption,
     address,
     amount,
     configure_logs,
@@ -53,6 +37,24 @@ from contracts.messages.command_line import (
 )
 from contracts.messages.kinds import Claimed
 from contracts.money_commands import add_money_commands
+from contracts.options import (
+    POLICY,
+    RUNNING,
+    ChainOption,
+    ConfigOption,
+    ConfirmationsOption,
+    DataOption,
+    DeploymentOption,
+    FeeFactorOption,
+    HttpOption,
+    IntervalOption,
+    KeyOption,
+    LogForm,
+    LogOption,
+    ModelsOption,
+    NetworkOption,
+    PasswordFileOption,
+)
 from contracts.outbox import AGENTS_PATIENCE
 from contracts.service.feed import Feed
 from contracts.service.screen import on_terminal, shown_live

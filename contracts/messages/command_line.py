@@ -17,6 +17,7 @@ from contracts.messages.alerts import alerting
 from contracts.messages.broker import Broker
 from contracts.messages.bus import Bus, NoBus
 from contracts.messages.envelope import Domain
+from contracts.messages.metrics import measured
 from contracts.messages.mqtt import MqttBus
 
 MESSAGES = "Messages"
@@ -71,7 +72,7 @@ def joined(
     hears: Sequence[type[kinds.Message]] = (),
     group: str | None = None,
 ) -> Iterator[Bus]:
-    """The bus of an account, while an agent runs; its alerts go there, too.
+    """The bus of an account, while an agent runs; its alerts go there, too, and its metrics are shown.
 
     Args:
         agent: what it is called in the log.
@@ -89,7 +90,7 @@ def joined(
     bus = MqttBus(found, domain, client.signer, log, filters=filters, group=group)
     bus.start()
     try:
-        with alerting(bus):
+        with alerting(bus), measured(bus):
             yield bus
     finally:
         bus.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import socket
@@ -12,7 +13,7 @@ from typing import Any
 
 import aiomqtt
 from aiomqtt import ProtocolVersion
-from aiomqtt.exceptions import MqttConnectError
+from aiomqtt.exceptions import MqttConnectError, MqttError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -51,6 +52,7 @@ class Connection:
 @asynccontextmanager
 async def connected(broker: Broker, name: str) -> AsyncIterator[Connection]:
     """A connection under a name of which no other client can know the end, and so cannot take it over."""
+    asyncio.get_running_loop().set_exception_handler(_pass_over_losses)
     identifier = f"{name}-{secrets.token_hex(4)}"
     new = await _speaks_5(broker, identifier)
     client = _client(broker, identifier, new, limited=new)
@@ -62,6 +64,13 @@ async def connected(broker: Broker, name: str) -> AsyncIterator[Connection]:
         # what a hostile broker sent. Whoever was listening has been told.
         with suppress(Exception):
             await client.__aexit__(None, None, None)
+
+
+def _pass_over_losses(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A broker that goes at the wrong moment leaves the library waiting for a closed socket, or with a loss that nobody
+    asks about; the loop would print a traceback of it. Whoever was listening has been told."""
+    if not isinstance(context.get("exception"), OSError | MqttError):
+        loop.default_exception_handler(context)
 
 
 async def _speaks_5(broker: Broker, identifier: str) -> bool:

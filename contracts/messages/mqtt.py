@@ -58,7 +58,7 @@ class Flooded(RefuteError):
 
 
 class MqttBus:
-    """A `Bus`; also says how it fares: `connected`, `dropped`, and `gate` with its counts.
+    """A `Bus`; also says how it fares: `connected`, `published`, `dropped`, and `gate` with its counts.
 
     Args:
         domain: the deployment that messages are about.
@@ -81,7 +81,7 @@ class MqttBus:
         self.gate = Gate(domain)
         self.connected = False
         self.shares = False
-        self.dropped = 0
+        self.dropped = self.published = 0
         self.contents = Contents()
         self.exchange = Exchange(self, self.contents)
         self._domain, self._signer, self._log = domain, signer, log
@@ -238,6 +238,7 @@ class MqttBus:
                 except MqttError:
                     self._outbox.appendleft(entry)
                     raise
+                self.published += 1
 
     def _seal(self, message: Message, topic: str) -> bytes:
         self._last_time = max(time.time_ns() // 1000, self._last_time + 1)

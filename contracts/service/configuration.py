@@ -33,7 +33,7 @@ SHARED = (
 """Options of both agents, which may stand at the top of the file."""
 
 PRESETS = Path(__file__).parent.parent / "networks"
-PRESET_KEYS = ("chain", "deployment", "models")
+PRESET_KEYS = ("chain", "deployment", "models", "broker")
 _PATHS = ("deployment", "models")
 
 _CONFIG, _NETWORK, _ORIGINS = "refute.config", "refute.network", "refute.origins"

@@ -28,6 +28,8 @@ from contracts.urls import without_secrets
 REQUEST_SECONDS = 30
 REST = 20.0
 """Seconds before a node that failed is asked again, unless all have failed."""
+AGAIN = 0.1, 0.4
+"""Seconds before a question that no node has answered is put again: a round has many, and one lost answer ends it."""
 BETWEEN_COMPARISONS = 10.0
 COMPARISON_SECONDS = 5
 BEHIND = 3
@@ -35,6 +37,8 @@ BEHIND = 3
 DEEP = 2
 """Blocks below the lower of two heads at which they are compared: above, honest nodes differ for moments."""
 
+ONCE = frozenset({"eth_sendRawTransaction", "evm_increaseTime", "evm_mine"})
+"""What is more than a question."""
 FAILURES = (requests.RequestException, Web3Exception, OSError, ValueError)
 _log = structlog.get_logger()
 
@@ -100,10 +104,11 @@ class Head:
 
 @dataclass
 class Nodes(JSONBaseProvider):
-    """A provider over nodes of one chain; `clock` gives monotonic seconds."""
+    """A provider over nodes of one chain; `clock` gives monotonic seconds, `sleep` waits for some."""
 
     nodes: Sequence[Node]
     clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
     generation: int = 0
     """Grows when another node is asked from now on: what was read before may not go with what is read after."""
     doubt: str | None = None
@@ -144,6 +149,17 @@ class Nodes(JSONBaseProvider):
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         if method == "eth_sendRawTransaction" and len(self.nodes) > 1:
             return self._to_all(method, params)
+        for pause in AGAIN if method not in ONCE else ():
+            try:
+                return self._to_one(method, params)
+            except requests.Timeout:
+                raise  # it was waited for long enough
+            except FAILURES:
+                self.sleep(pause)
+        return self._to_one(method, params)
+
+    def _to_one(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """The answer of the first that gives one; what the last one's failure was if none does."""
         last: Exception | None = None
         for node in self._in_order():
             try:

@@ -16,6 +16,7 @@ from contracts.deployment import Deployment
 from contracts.keys import load_signer
 from contracts.signers import Signer
 from prover.errors import RefuteError
+from prover.progress import counted
 
 
 class Status(StrEnum):
@@ -91,7 +92,7 @@ def wrong(name: str, error: RefuteError, status: Status = Status.fail) -> Findin
 
 def examine(setup: Setup, checks: Sequence[Check]) -> Iterator[Finding]:
     """What the checks find, one by one."""
-    for check in checks:
+    for check in counted("checking", checks):
         name = check.__name__.removeprefix("check_").replace("_", " ")
         try:
             yield from check(setup)

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from prover.progress import counted
+
 SIDE = 8
 CLASSES = 10
 CALIBRATION = 300
@@ -117,7 +119,7 @@ def _fit(module: nn.Module, images: torch.Tensor, labels: torch.Tensor, epochs: 
     steps = epochs * -(-len(images) // batch)
     optimiser = torch.optim.AdamW(module.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.01, total_steps=steps)
-    for _ in range(epochs):
+    for _ in counted("training", range(epochs)):
         for chosen in torch.split(torch.randperm(len(images)), batch):
             across, down = (int(x) for x in torch.randint(-1, 2, (2,)))
             moved = images[chosen].roll((down, across), (2, 3))

@@ -21,7 +21,7 @@ from prover.game.position import Phase
 from prover.model_folder import Model
 from prover.trace import Array, Execution
 from tests.agents.stage import ETHER, PARAMETERS, Stage, interpret
-from tests.agents.test_decide import (
+from tests.agents.states import (
     DEFENDED,
     ME,
     NOW,

@@ -17,9 +17,9 @@ from contracts.messages.kinds import Claimed, Message, Report
 from contracts.snapshot import ClaimStatus, ClaimView, Snapshot
 from prover.game.position import Phase
 from tests.agents.stage import PARAMETERS, Stage
-from tests.agents.test_decide import BOND, NOW, THEM, claim, dispute, key, request
-from tests.agents.test_decide import ME as OWN
-from tests.agents.test_decide import snapshot as snapshot_of
+from tests.agents.states import BOND, NOW, THEM, claim, dispute, key, request
+from tests.agents.states import ME as OWN
+from tests.agents.states import snapshot as snapshot_of
 from tests.messages.party import ACCOUNTS
 from watcher import decide as watching
 from watcher.policy import Policy

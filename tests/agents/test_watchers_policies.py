@@ -18,7 +18,7 @@ from executor.service import ExecutorService
 from prover.game.adversaries import LyingDefender, MistakenChallenger
 from prover.game.position import Phase
 from tests.agents.stage import ETHER, PARAMETERS, Stage, interpret, liar
-from tests.agents.test_decide import (
+from tests.agents.states import (
     BOND,
     ME,
     MODEL,

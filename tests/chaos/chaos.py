@@ -1,8 +1,9 @@
-"""Many disputes at once on one anvil, with agents that are killed and nodes that fail, until all are decided.
+"""Many disputes at once on one anvil, with agents that are killed, nodes that fail and a broker that stops.
 
 Half of the claims are false: an honest watcher must win each dispute by the step, against a liar that plays to the end.
 The other half are honest: their executor must win each against a watcher whose machine computes wrongly. Every agent is
 a process of its own, as its operator starts it; the honest ones reach the chain only through nodes that misbehave.
+Their messages go over a real mosquitto, which the liar uses, too.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ from prover.errors import RefuteError
 from prover.game.position import Phase
 from prover.trace import tensor_bytes
 from tests.agents.stage import ETHER, small_model
-from tests.chaos.disturbances import Disturbance, Kills, Outages, Spells, dear_gas, reorganisation
+from tests.chaos.disturbances import BrokerStops, Disturbance, Kills, Outages, Spells, dear_gas, reorganisation
 from tests.chaos.faulty_node import FaultyNode
 from tests.chaos.findings import Findings, count_transactions
+from tests.messages.mosquitto import Mosquitto
 
 BLOCK_SECONDS = 1
 PATIENCE = 120.0
@@ -69,6 +71,7 @@ class Chaos:
         with self._stack:
             self._node = self._stack.enter_context(AnvilProcess({"--chain-id": 31337}))
             self._set_up_chain()
+            self._set_up_broker()
             logs = self._files.directory / "logs"
             self._adversaries = self._stack.enter_context(Agents(logs))
             self._honest_agents = self._stack.enter_context(Agents(logs))
@@ -95,6 +98,14 @@ class Chaos:
         self._requester = Client(self._chain, self._deployment, accounts["requester"])
         self._requester.transact(calls.register_model(self._model.program, published.as_uri()))
         self._observer = Observer(self._requester)
+
+    def _set_up_broker(self) -> None:
+        """Beside the deployment file, where the agents look for one."""
+        broker = Mosquitto(self._files.directory)
+        broker.start()
+        self._stack.callback(broker.stop)
+        self._files.broker.write_text(broker.url)
+        self.disturbances.append(BrokerStops(broker, self._drawn()))
 
     def _start_agents(self) -> None:
         directory = str(self._files.directory)
@@ -246,6 +257,7 @@ class Chaos:
             for life in kills.lives:
                 said = life.log.read_text(errors="replace")
                 findings.crashes += [f"{life.name}: {said[-2000:]}"] if "Traceback" in said else []
+                findings.bus_lost += said.count('"event": "bus_lost"')
         findings.disturbances = {disturbance.name: disturbance.times for disturbance in self.disturbances}
         spoilt = sum((node.spoilt for node in self._nodes), Counter())
         findings.spoilt = {fault.name.lower(): count for fault, count in spoilt.items()}

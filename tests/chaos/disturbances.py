@@ -14,6 +14,7 @@ from deploy.anvil import AnvilProcess
 from deploy.processes import Agent, Agents
 from prover.errors import RefuteError
 from tests.chaos.faulty_node import Fault, FaultyNode, well
+from tests.messages.mosquitto import Mosquitto
 
 
 class Disturbance(Protocol):
@@ -131,6 +132,39 @@ class Outages:
 
     def end(self) -> None:
         self._node.draw = well
+
+
+class BrokerStops:
+    """A broker that ends now and then, and is back on its port some seconds later, with all that it kept lost."""
+
+    def __init__(
+        self,
+        broker: Mosquitto,
+        rng: Random,
+        between: tuple[float, float] = (2, 8),
+        lasting: tuple[float, float] = (0.5, 4),
+    ) -> None:
+        self.name = "stops of the broker"
+        self.times = 0
+        self._broker, self._rng, self._between, self._lasting = broker, rng, between, lasting
+        self._gone = False
+        self._until = time.monotonic() + rng.uniform(*between)
+
+    def step(self) -> None:
+        if time.monotonic() < self._until:
+            return
+        if self._gone:
+            self._broker.start()
+        else:
+            self._broker.stop()
+            self.times += 1
+        self._gone = not self._gone
+        self._until = time.monotonic() + self._rng.uniform(*(self._lasting if self._gone else self._between))
+
+    def end(self) -> None:
+        if self._gone:
+            self._broker.start()
+        self._gone, self._until = False, float("inf")
 
 
 class Spells:

@@ -28,6 +28,8 @@ class Findings:
     seconds: float = 0.0
     disturbances: dict[str, int] = field(default_factory=dict)
     spoilt: dict[str, int] = field(default_factory=dict)
+    bus_lost: int = 0
+    """How often an honest agent said that its broker is gone."""
 
     @property
     def good(self) -> bool:

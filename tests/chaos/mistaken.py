@@ -11,9 +11,10 @@ from pathlib import Path
 from contracts import deployment
 from contracts.chain import Chain
 from contracts.client import Client
-from contracts.command_line import LogForm, configure_logs, run_command, run_until_told
+from contracts.command_line import configure_logs, run_command, run_until_told
 from contracts.devnet_files import DevnetFiles
 from contracts.keys import load_account
+from contracts.options import LogForm
 from contracts.outbox import AGENTS_PATIENCE
 from contracts.shelf import Shelf, input_arrays
 from contracts.snapshot import ClaimView, RequestView

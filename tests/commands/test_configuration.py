@@ -36,7 +36,7 @@ def test_a_flag_goes_before_the_environment_before_the_file_before_the_network_b
     commands: Commands, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = file.with_name("mine.toml")
-    network.write_text('chain = "http://network"\ndeployment = "mine.json"\nmodels = "models"\n')
+    network.write_text('chain = "http://network"\ndeployment = "mine.json"\nbroker = "mqtt://network"\n')
     file.write_text('chain = "http://file"\ninterval = 2\n[watcher]\nstake = "3eth"\ninterval = 4\n')
 
     def seen(name: str, *flags: object) -> tuple[str, str]:
@@ -49,6 +49,8 @@ def test_a_flag_goes_before_the_environment_before_the_file_before_the_network_b
     assert seen("interval") == ("4.0", "refute.toml [watcher]"), "an agent's own table goes before the top"
     assert seen("sample") == ("1.0", "default")
     assert seen("deployment", *given) == (str(file.with_name("mine.json")), f"network {network}")
+    assert seen("broker", *given) == ("mqtt://network", f"network {network}")
+    assert seen("broker", *given, "--broker", "none") == ("none", "flag")
     assert seen("chain", *given) == ("http://file", "refute.toml")
     file.write_text("")
     assert seen("chain", *given) == ("http://network", f"network {network}")
@@ -115,6 +117,7 @@ def test_a_file_that_is_not_there_is_named(commands: Commands, tmp_path: Path) -
         ('chain = ""', "has no chain; copy it, fill in a node's URL"),
         ('chian = "http://x"', "unknown key 'chian'; did you mean 'chain'?"),
         ("chain = 5", "chain takes a text"),
+        ('chain = "http://x"\nbroker = 1883', "broker takes a text"),
     ],
 )
 def test_what_a_network_gets_wrong(commands: Commands, tmp_path: Path, content: str, said: str) -> None:

@@ -18,6 +18,7 @@ from contracts.errors import ContractRefused
 from contracts.keys import load_account
 from deploy.devnet import Devnet
 from deploy.rpc_server import MAX_BODY
+from prover.progress import told
 from tests.commands.conftest import Commands
 
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, BAD_PARAMS = -32700, -32600, -32601, -32602
@@ -46,6 +47,15 @@ def code(answer: Any) -> int:
 
 def test_a_call_is_answered_under_its_id(devnet: Devnet) -> None:
     assert ask(devnet, "eth_chainId") == {"jsonrpc": "2.0", "id": 5, "result": hex(devnet.deployment.chain)}
+
+
+def test_its_start_tells_how_far_it_is(tmp_path: Path) -> None:
+    heard: list[tuple[str, int, int]] = []
+    with told(lambda *said: heard.append(said)):
+        held = Devnet(DevnetFiles(tmp_path), port=0)
+    held.server.start()
+    held.server.close()
+    assert heard[:5] == [("deploying contracts", done, 4) for done in range(5)]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe\xfd", b"[" * 1_000])

@@ -13,9 +13,11 @@ from eth_account import Account
 
 from contracts.provider import DevnetChain
 from contracts.service import disk
+from contracts.service.checks import COMMON, PERSONAL
 from deploy.rpc_server import RpcServer
 from prover import model_folder
 from prover.kernels.fused import self_test
+from prover.progress import told
 from tests.agents.stage import small_model
 from tests.commands.conftest import Commands
 
@@ -50,6 +52,14 @@ def test_a_sound_setup_is_one_line_for_each_check(commands: Commands) -> None:
     lines = said.out.splitlines()
     assert all(line.split()[0] in ("ok", "warn") for line in lines)
     assert {"watcher's", "executor's"} < {line.split()[1] for line in lines}
+
+
+def test_it_tells_how_far_it_is(commands: Commands) -> None:
+    heard: set[tuple[str, int, int]] = set()
+    with told(lambda *said: heard.add(said)):
+        diagnosed(commands, "--stake", "10eth")
+    assert heard >= {("checking", len(COMMON), len(COMMON)), ("checking", len(PERSONAL), len(PERSONAL))}
+    assert {what for what, _, _ in heard} >= {"checking layers", "hashing weights"}
 
 
 def test_a_chain_that_does_not_answer_leaves_what_needs_it_unchecked(commands: Commands) -> None:

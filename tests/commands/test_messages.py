@@ -89,7 +89,7 @@ def test_options_of_messages_have_one_name_everywhere(
         assert seen(f"--{name}", "flag")[name] == {"value": "flag", "from": "flag"}
 
 
-def test_the_doctor_finds_a_broker_out(commands: Commands) -> None:
+def test_the_doctor_finds_a_broker_out(commands: Commands, tmp_path: Path) -> None:
     def found(*flags: object) -> dict[str, str]:
         said = commands.call("refute", "doctor", "--json", "watcher", *commands.options(), "--stake", "10eth", *flags)
         finding: dict[str, str] = {f["name"]: f for f in json.loads(said.out)}["watcher's broker"]
@@ -99,6 +99,8 @@ def test_the_doctor_finds_a_broker_out(commands: Commands) -> None:
     with EmbeddedBroker() as broker:
         reached = found("--broker", broker.url)
         assert (reached["status"], reached["said"].partition(",")[0]) == ("ok", f"{broker.url}: MQTT 3.1.1")
+        (network := tmp_path / "mine.toml").write_text(f'chain = "http://x"\nbroker = "{broker.url}"\n')
+        assert found("--network", network)["said"].startswith(f"{broker.url}: MQTT 3.1.1")
     gone = found("--broker", "mqtt://127.0.0.1:9")
     assert (gone["status"], "start it, or put --broker" in gone["remedy"]) == ("warn", True)
     assert found("--broker", "mqtt:")["status"] == "fail"

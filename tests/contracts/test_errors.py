@@ -77,7 +77,6 @@ REACHED: dict[str, dict[str, list[str]]] = {
         "test_each_rule_of_a_layer_record": ["WrongOperatorCount", "LayerWithoutOutputs", "WrongLayerOutputs"],
     },
     "tests/game/test_invariants.py": {
-        "test_a_program_that_breaks_a_rule_falls_when_it_is_opened": ["WrongClamp"],
         "test_invariant_10_half_is_burned_and_every_standing_dispute_is_paid_for_its_moves": ["ClaimHasFallen"],
         "test_invariant_13_no_function_belongs_to_anyone": ["NotTheRequester"],
         "test_invariant_4_an_output_that_is_not_the_last_checkpoint_falls_in_one_transaction": ["OutputsAgree"],
@@ -89,6 +88,9 @@ REACHED: dict[str, dict[str, list[str]]] = {
             "UnknownDispute",
         ],
         "test_invariant_9_no_wei_appears_or_vanishes": ["WithdrawalNotDue", "ExecutorBarred"],
+    },
+    "tests/game/test_picks_and_programs.py": {
+        "test_a_program_that_breaks_a_rule_falls_when_it_is_opened": ["WrongClamp"],
     },
     "tests/game/test_refusals_on_chain.py": {
         "test_a_claim_is_challenged_once_by_each_and_only_in_its_window": [

@@ -8,9 +8,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import structlog
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from contracts.messages import broker
+from contracts.messages.envelope import Domain, Reason
+from contracts.messages.metrics import measured
+from contracts.messages.mqtt import MqttBus
 from contracts.service import metrics
 from tests.explorer.conftest import Scene
 from tests.tools import tool
@@ -23,8 +28,12 @@ METRIC = re.compile(r"\brefute_[a-z_]+")
 
 
 def samples(scene: Scene) -> set[str]:
-    families = text_string_to_metric_families(metrics.exposition(scene.feed).decode())
-    return {name for family in families for name in (family.name, *(sample.name for sample in family.samples))}
+    """The names of what an agent with a broker shows."""
+    domain = Domain(scene.stage.chain.id, scene.stage.deployment.refute)
+    with measured(MqttBus(broker.read("mqtt://127.0.0.1"), domain, scene.stage.other.signer, structlog.get_logger())):
+        text = metrics.exposition(scene.feed).decode()
+    gauges = (family.name for family in text_string_to_metric_families(text) if family.type == "gauge")
+    return {*gauges, *(sample.name for family in text_string_to_metric_families(text) for sample in family.samples)}
 
 
 def alerts() -> list[dict[str, str]]:
@@ -38,8 +47,12 @@ def section(document: str, title: str) -> str:
 def test_every_metric_is_documented_and_no_other(scene: Scene) -> None:
     rows = [row for row in section("observing.md", "Metrics").splitlines() if row.startswith("| `")]
     documented = {name for row in rows for name in re.findall(r"`(refute_[a-z_]+)`", row.split("|")[1])}
-    shown = samples(scene) - {"refute_events", "refute_errors"}  # a counter's samples end with _total
-    assert documented == shown
+    assert documented == samples(scene)
+
+
+def test_every_reason_to_refuse_a_message_is_documented() -> None:
+    (row,) = [row for row in section("observing.md", "Metrics").splitlines() if "refute_bus_refused_total" in row]
+    assert row.partition(" did not: ")[2].rstrip(" |").split(", ") == list(Reason)
 
 
 def test_alerts_and_dashboard_ask_for_metrics_that_exist(scene: Scene) -> None:
@@ -74,7 +87,8 @@ def test_prometheus_takes_the_rules_and_the_configuration(tmp_path: Path) -> Non
 
 
 def test_an_alert_fires(tmp_path: Path) -> None:
-    """What the expressions say, on numbers: a lost dispute, an urgent move, an agent that stands."""
+    """What the expressions say on numbers: a lost dispute, an urgent move, an agent that stands, a broker that is gone,
+    one that floods."""
     case = {
         "rule_files": [str(RULES)],
         "evaluation_interval": "1m",
@@ -85,6 +99,9 @@ def test_an_alert_fires(tmp_path: Path) -> None:
                     {"series": 'refute_events_total{event="dispute_lost",instance="w"}', "values": "0x9 1x10"},
                     {"series": 'refute_move_seconds_left{instance="w"}', "values": "1200-100x20"},
                     {"series": 'refute_rounds{instance="w"}', "values": "0+50x10 500x10"},
+                    {"series": 'refute_bus_connected{instance="w"}', "values": "1x3 0x20"},
+                    {"series": 'refute_bus_refused_total{reason="garbage",instance="w"}', "values": "0+120x20"},
+                    {"series": 'refute_bus_refused_total{reason="stale",instance="w"}', "values": "0+30x20"},
                 ],
                 "alert_rule_test": [
                     {"eval_time": f"{minute}m", "alertname": name, "exp_alerts": fired}
@@ -95,6 +112,10 @@ def test_an_alert_fires(tmp_path: Path) -> None:
                         (10, "RefuteMoveUrgent", [{"exp_labels": LABELS, "exp_annotations": URGENT}]),
                         (9, "RefuteAgentStands", []),
                         (18, "RefuteAgentStands", [{"exp_labels": LABELS, "exp_annotations": STANDS}]),
+                        (12, "RefuteBusLost", []),
+                        (15, "RefuteBusLost", [{"exp_labels": WARNING, "exp_annotations": BUS_LOST}]),
+                        (9, "RefuteMessagesRefused", []),
+                        (15, "RefuteMessagesRefused", [{"exp_labels": REFUSED, "exp_annotations": FLOODED}]),
                     )
                 ],
             }
@@ -108,6 +129,10 @@ def test_an_alert_fires(tmp_path: Path) -> None:
 LABELS = {"instance": "w", "severity": "critical"}
 FIRED = {"exp_annotations": {"summary": "w lost a dispute"}}
 URGENT = {"summary": "w has 200 s left for a move that is due"}
+WARNING = {"instance": "w", "severity": "warning"}
+BUS_LOST = {"summary": "w has had no message broker for ten minutes"}
+REFUSED = WARNING | {"reason": "garbage"}
+FLOODED = {"summary": "w refuses 2 messages a second: garbage"}
 STANDS = {"summary": "w answers, but has made no round for five minutes"}
 
 

@@ -28,7 +28,7 @@ from tests.formal.proving import Theorem, check
 from tests.formal.table import FIRST, MOVERS, TABLE, WALK
 from tests.formal.theorems import THEOREMS
 from tests.game.arena import Arena, moved_to
-from tests.game.test_invariants import HONEST, LIAR, PROGRAM, deadline_of
+from tests.game.walks import HONEST, LIAR, PROGRAM, deadline_of
 from tests.model import players
 from tests.model.games import make_game
 

@@ -13,59 +13,24 @@ from contracts.abi import artifact
 from contracts.snapshot import ClaimStatus
 from prover import encoding
 from prover.game.adversaries import (
-    Fault,
-    FaultyInterpretation,
     LyingDefender,
     MistakenChallenger,
     ReplacedOutput,
-    WanderingChallenger,
 )
-from prover.game.moves import OpenLayer, RefuteProgram
+from prover.game.moves import OpenLayer
 from prover.game.openings import Opened
 from prover.game.players import Challenger, Defender
 from prover.game.position import Ground, Party, Phase, Position, Side
 from prover.interpreter import Interpretation
-from prover.merkle import fold, keccak, leaf, path
+from prover.merkle import fold, keccak
 from prover.trace import Array, tensor_bytes
 from tests.game.arena import ETHER, FEE, Arena, Conduct, moved_to
-from tests.strategies import random_program
-
-PROGRAM, WEIGHTS, INPUTS = random_program(3)
-HONEST = Interpretation(PROGRAM, WEIGHTS, tuple(INPUTS))
-
-
-def _liar() -> FaultyInterpretation:
-    """A fault in the last layer's checkpointed result, which no later operator hides."""
-    layer = len(PROGRAM.layers) - 1
-    return FaultyInterpretation(PROGRAM, WEIGHTS, tuple(INPUTS), Fault(layer, PROGRAM.layers[layer].outputs[-1], 0))
-
-
-LIAR = _liar()
+from tests.game.walks import HONEST, INPUTS, LIAR, PROGRAM, deadline_of, walk_to
 
 
 @pytest.fixture
 def arena() -> Arena:
     return Arena()
-
-
-def walk_to(
-    arena: Arena, claim: bytes, phase: Phase, executor: Defender, challenger: Challenger
-) -> tuple[bytes, Position, list[Opened]]:
-    """Play a dispute until `phase` is to be answered."""
-    dispute, position = arena.challenge(claim, executor.execution.program)
-    history: list[Opened] = []
-    while position.phase is not phase:
-        executors = position.phase.side is Side.EXECUTOR
-        move = executor.answer(position) if executors else challenger.reply(position, history)
-        done = (arena.executor if executors else arena.challenger).transact(calls.answer(dispute, position, move))
-        if content := done.event("Moved").arguments["opened"]:
-            history.append(Opened(position, content))
-        position = moved_to(position, done)
-    return dispute, position, history
-
-
-def deadline_of(arena: Arena, dispute: bytes) -> int:
-    return int(arena.by_name("disputeOf", dispute)[""]["standing"]["deadline"])
 
 
 def test_invariant_3_a_claim_ends_within_window_and_both_clocks_however_slow_both_sides_are(arena: Arena) -> None:
@@ -322,43 +287,3 @@ def test_invariant_13_no_function_belongs_to_anyone(arena: Arena) -> None:
     assert arena.refuses(arena.stranger, calls.cancel(request)) == "NotTheRequester"
     arena.requester.transact(calls.cancel(request))
     assert arena.executor.view("creditsOf", arena.requester.address) == FEE
-
-
-def test_picks_come_only_from_the_disputes_challenger(arena: Arena) -> None:
-    claim = arena.claim(LIAR)
-    dispute, position, history = walk_to(arena, claim, Phase.TRACE_PICK, LyingDefender(LIAR), Challenger(HONEST))
-    pick = calls.answer(dispute, position, Challenger(HONEST).reply(position, history))
-    for stranger in (arena.executor, arena.stranger):
-        assert arena.refuses(stranger, pick) == "NotTheChallenger"
-    opening = calls.answer(dispute, replace(position, phase=Phase.TRACE_OPEN), Defender(LIAR).answer(_open(position)))
-    assert arena.refuses(arena.executor, opening) == "StalePosition"
-
-
-def _open(position: Position) -> Position:
-    return replace(position, phase=Phase.TRACE_OPEN)
-
-
-def test_a_program_that_breaks_a_rule_falls_when_it_is_opened(arena: Arena) -> None:
-    """A publisher who registers an invalid program gains nothing by executing it."""
-    layer = PROGRAM.layers[0]
-    broken = replace(layer.operators[0], hi=layer.operators[0].dtype.hi + 1)
-    program = replace(PROGRAM, layers=(replace(layer, operators=(broken, *layer.operators[1:])), *PROGRAM.layers[1:]))
-    execution = Interpretation(program, WEIGHTS, tuple(INPUTS))
-    claim = arena.claim(execution)
-    dispute, position, _ = walk_to(arena, claim, Phase.OPERATOR_PICK, Defender(execution), AlwaysFirst(execution))
-    roots = Defender(execution).roots(0)
-    records = [encoding.encode_operator(o) for o in program.layers[0].operators]
-    leaves = [leaf(record) for record in records]
-    proof = calls.answer(dispute, position, RefuteProgram(0, records[0], tuple(path(leaves, 0))))
-    assert arena.refuses(arena.stranger, proof) == "NotTheChallenger"
-    pick = calls.answer(dispute, position, AlwaysFirst(execution).pick_operator(position, roots, 0))
-    assert arena.refuses(arena.challenger, pick) == "WrongClamp"
-    assert arena.challenger.transact(proof).event("Resolved").arguments["challengerWon"]
-    arena.check_conservation()
-
-
-class AlwaysFirst(WanderingChallenger):
-    """Picks the first of everything."""
-
-    def __init__(self, execution: Interpretation) -> None:
-        super().__init__(execution, lambda _: 0)

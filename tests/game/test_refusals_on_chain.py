@@ -17,7 +17,7 @@ from prover.game.position import Phase
 from prover.trace import tensor_bytes
 from tests.agents.stage import interpret, liar, small_model
 from tests.game.arena import ETHER, Arena
-from tests.game.test_invariants import deadline_of
+from tests.game.walks import deadline_of
 
 INPUTS = [np.arange(300, dtype="<i2").astype("<i1")]
 MODEL = small_model()

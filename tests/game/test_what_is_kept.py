@@ -12,7 +12,7 @@ from prover.game.adversaries import LyingDefender
 from prover.game.players import Challenger, Defender
 from prover.trace import tensor_bytes
 from tests.game.arena import ETHER, Arena
-from tests.game.test_invariants import HONEST, INPUTS, LIAR, PROGRAM
+from tests.game.walks import HONEST, INPUTS, LIAR, PROGRAM
 
 NONE, PENDING, FINAL, FALLEN = range(4)
 

@@ -23,7 +23,7 @@ from prover.program import DType, Layer, Program, TensorRoot, View, WeightRef
 from prover.trace import Array, array_root
 from tests.game import test_simulator as simple
 from tests.game.arena import Arena, refusal_of
-from tests.game.test_invariants import walk_to
+from tests.game.walks import walk_to
 
 FACTORS = tuple(np.random.default_rng(3).integers(low, 99, simple.ROWS, "<i4") for low in (1, -99))
 """m and c, one of each per output."""

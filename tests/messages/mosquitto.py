@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import getpass
-import os
-import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
+from tests.tools import tool
 
-PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 SECONDS = 10
-
-
-def require(name: str) -> str:
-    """The path of a program of mosquitto's; without it the test is skipped, but not in CI."""
-    found = shutil.which(name, path=PATH)
-    if found is None and os.environ.get("CI") == "true":
-        pytest.fail(f"{name} is missing: apt-get install mosquitto")
-    if found is None:
-        pytest.skip(f"{name} is not installed: apt-get install mosquitto")
-    return found
 
 
 def free_port() -> int:
@@ -36,7 +23,7 @@ class Mosquitto:
     """One broker; `start` after `stop` is on the same port. What it keeps is lost with it."""
 
     def __init__(self, folder: Path, *settings: str, scheme: str = "mqtt", user: str = "") -> None:
-        self._program = require("mosquitto")
+        self._program = tool("mosquitto")
         self._folder = folder
         self._settings = settings or ("allow_anonymous true",)
         self.port = free_port()
@@ -77,5 +64,5 @@ def password_file(folder: Path, users: Sequence[tuple[str, str]]) -> str:
     file = folder / "passwords"
     for number, (user, password) in enumerate(users):
         create = ["-c"] if number == 0 else []
-        subprocess.run([require("mosquitto_passwd"), "-b", *create, str(file), user, password], check=True)
+        subprocess.run([tool("mosquitto_passwd"), "-b", *create, str(file), user, password], check=True)
     return f"allow_anonymous false\npassword_file {file}"

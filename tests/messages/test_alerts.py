@@ -9,7 +9,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from contracts.command_line import LogForm, configure_logs
+from contracts.command_line import configure_logs
 from contracts.deployment import DEVNET_PARAMETERS
 from contracts.errors import WrongSetup
 from contracts.messages import broker, kinds
@@ -18,6 +18,7 @@ from contracts.messages.bus import NoBus
 from contracts.messages.checking import inspect
 from contracts.messages.embedded import EmbeddedBroker
 from contracts.messages.kinds import Alert, Message
+from contracts.options import LogForm
 from contracts.service.funds import Funds
 from contracts.snapshot import AccountView, Snapshot
 from deploy import listening

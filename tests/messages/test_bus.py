@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
 import pytest
+from aiomqtt import MqttError
 
-from contracts.messages import kinds
+from contracts.messages import broker, kinds
+from contracts.messages.connection import connected
 from contracts.messages.contents import TENSOR, TREE, items
 from contracts.messages.embedded import EmbeddedBroker
 from contracts.messages.mqtt import OUTBOX
@@ -144,3 +149,26 @@ def test_a_broker_that_lets_in_and_then_speaks_nonsense_is_lost_by_name(party: P
         ears.log.wait("bus_lost")
         ears.bus.close(5)
     assert not ears.log.all("bus_ended")
+
+
+def test_what_the_library_leaves_of_a_lost_connection_is_passed_over_and_a_fault_is_not(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broker that ends right after it let one in: the library still wants to write to a socket that is closed."""
+    gc.collect()
+    caplog.clear()
+
+    async def lose(*more: Callable[[], object]) -> None:
+        loop = asyncio.get_running_loop()
+        async with connected(broker.read(mosquitto.url), "agent"):
+            with socket.socket() as gone:
+                loop.call_soon(loop.add_writer, gone.fileno(), print)
+            loop.create_future().set_exception(MqttError("nobody asks"))
+            for call in more:
+                loop.call_soon(call)
+            await asyncio.sleep(0)
+
+    asyncio.run(lose())
+    assert caplog.records == []
+    asyncio.run(lose(lambda: [][0]))
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [IndexError]

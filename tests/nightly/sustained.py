@@ -1,26 +1,31 @@
 """Sustained load: `python -m tests.nightly.sustained --queries 500`; digits, one executor, two watchers, anvil.
 
 Every agent is a process of its own, as an operator starts it. Merges `sustained` into build/nightly.json: throughput,
-the time from a claim to each watcher's verdict, and what each process holds in memory. Exits 1 if a query was lost or
-not verified.
+the time from a claim's block to each watcher's verdict, and what each process holds in memory. Exits 1 if a query was
+lost or not verified by both, or if a process has grown by more than GROWTH.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import signal
 import statistics
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 from eth_account import Account
 
 from contracts import calls
+from contracts.agent import hexed
 from contracts.chain import Chain
 from contracts.client import Client
 from contracts.deployment import deploy
@@ -39,19 +44,21 @@ from tests.nightly.report import merge
 
 ETHER = 10**18
 FEE = ETHER // 100
-STAKE = "5000eth"
-"""Of the executor: enough for every claim of a window at once."""
 AT_ONCE = 40
 """Requests that are on their way at the same time."""
 PATIENCE = 120.0
 """Seconds without any progress after which the run is given up."""
 WARM = 0.2
 """Share of the queries before memory counts."""
+GROWTH = 20.0
+"""MiB that a process may grow by after that."""
+LOOK = 0.02
+"""Seconds between looks for new claims: how exactly lags are known."""
 
 
 @dataclass
 class Figures:
-    """What a run showed. Lags are seconds from a claim's transaction to a watcher's verdict, over both watchers."""
+    """What a run showed. Lags are seconds from a claim's block to a watcher's verdict, over both watchers."""
 
     queries: int = 0
     verified: int = 0
@@ -68,6 +75,11 @@ class Figures:
     def complete(self) -> bool:
         return self.queries == self.final and self.verified == 2 * self.queries
 
+    @property
+    def growth(self) -> float:
+        """MiB by which a process has grown since it was warm, at most."""
+        return max(self.mib_end[name] - warm for name, warm in self.mib_warm.items())
+
 
 @dataclass(frozen=True)
 class Said:
@@ -78,24 +90,69 @@ class Said:
     at: float
 
 
-def said(agent: Agent) -> Iterator[Said]:
-    """The events about claims that an agent has logged; a line that is still being written is left for later."""
-    for line in agent.log.read_text(errors="replace").splitlines():
-        try:
-            held = json.loads(line)
-            yield Said(held["event"], held["claim"], datetime.fromisoformat(held["timestamp"]).timestamp())
-        except (ValueError, KeyError, TypeError):
-            continue
+class Hearing:
+    """The events about claims that an agent logs, each line read once."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self._log = agent.log.open(errors="replace")
+        self._begun = ""
+
+    def new(self) -> Iterator[Said]:
+        """Those since the last time; a line that is still being written is left for later."""
+        for part in self._log:
+            line, self._begun = self._begun + part, ""
+            if not line.endswith("\n"):
+                self._begun = line
+                return
+            try:
+                held = json.loads(line)
+                yield Said(held["event"], held["claim"], datetime.fromisoformat(held["timestamp"]).timestamp())
+            except (ValueError, KeyError, TypeError):
+                continue
+
+
+class Sightings:
+    """When each claim was first seen on the chain, by one who looks all the time; seconds since 1970, by claim."""
+
+    def __init__(self, client: Client) -> None:
+        self.at: dict[str, float] = {}
+        self._client = client
+        self._next = client.deployment.block
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(LOOK):
+            head = self._client.chain.block().number
+            if head < self._next:
+                continue
+            now = time.time()
+            for log in self._client.chain.logs(self._client.deployment.refute, self._next, head):
+                event = self._client.decode(log)
+                if event is not None and event.name == "Claimed":
+                    self.at[hexed(event.arguments["claim"])] = now
+            self._next = head + 1
 
 
 class Sustained:
     """One run on one anvil; `folder` holds the agents' files and logs."""
 
-    def __init__(self, url: str, agents: Agents, folder: Path) -> None:
+    def __init__(self, node: AnvilProcess, agents: Agents, folder: Path, queries: int) -> None:
         self.agents = agents
+        self.node = node
+        self.queries = queries
         self.files = DevnetFiles(folder)
         accounts = [Account.from_key(key) for key in DEVNET_KEYS]
-        self.chain = Chain.connect(url)
+        self.chain = Chain.connect(node.url)
         self.deployment = deploy(self.chain, accounts[0])
         folder.mkdir(parents=True, exist_ok=True)
         keys = dict(zip(devnet.ROLES, DEVNET_KEYS, strict=False))
@@ -111,20 +168,32 @@ class Sustained:
         self.requester = Client(self.chain, self.deployment, accounts[devnet.ROLES.index("requester")])
         self.requester.transact(calls.register_model(self.model.program, published.as_uri()))
         self.observer = Observer(self.requester)
-        self.executor = self._start("executor", "executor.cli", STAKE, self.files.keys)
+        stake = queries * self.deployment.parameters.executor_stake  # no claim is final before all are posted
+        self.executor = self._start("executor", "executor.cli", str(stake), self.files.keys)
         self.watchers = [
             self._start("watcher", "watcher.cli", "10eth", self.files.keys),
             self._start("second-watcher", "watcher.cli", "10eth", second),
         ]
+        self._hearings = [Hearing(watcher) for watcher in self.watchers]
+        self._agreed: dict[tuple[str, str], Said] = {}
 
     def _start(self, name: str, module: str, stake: str, key: Path) -> Agent:
         files = ("--deployment", str(self.files.deployment), "--models", str(self.files.models), "--key", str(key))
         own = ("--stake", stake, "--chain", self.chain.url, "--interval", "0.1", "--log", "json")
         return self.agents.start(name, module, *own, *files)
 
-    def run(self, queries: int) -> Figures:
+    def run(self) -> Figures:
         """Ask, at most AT_ONCE unanswered at a time, until all are answered, verified and final."""
-        figures = Figures(queries)
+        figures = Figures(self.queries)
+        with Sightings(Client(Chain.connect(self.chain.url), self.deployment)) as sightings:
+            asked = self._ask_all(figures)
+        self._measure_lags(figures, sightings.at)
+        figures.final = self._finalised(asked)
+        return figures
+
+    def _ask_all(self, figures: Figures) -> list[bytes]:
+        """The ids of the requests, when all have been answered and verified."""
+        queries = self.queries
         began, moved = time.monotonic(), time.monotonic()
         asked: list[bytes] = []
         progress: tuple[int, ...] = ()
@@ -145,9 +214,7 @@ class Sustained:
         figures.per_second = queries / figures.seconds
         figures.verified = len(verdicts)
         figures.mib_end = self._mib()
-        self._measure_lags(figures, verdicts)
-        figures.final = self._finalised(asked)
-        return figures
+        return asked
 
     def _mine(self, asked: Sequence[bytes]) -> list[RequestView]:
         requests = self.observer.observe().requests
@@ -169,27 +236,29 @@ class Sustained:
         return ids
 
     def _verdicts(self) -> list[Said]:
-        return [s for watcher in self.watchers for s in said(watcher) if s.event == "claim_agrees"]
+        """One of each watcher for each claim."""
+        for hearing in self._hearings:
+            self._agreed |= {(hearing.agent.name, s.claim): s for s in hearing.new() if s.event == "claim_agrees"}
+        return list(self._agreed.values())
 
     def _require_progress(self, moved: float, state: str) -> None:
         self.agents.require_running()
         if time.monotonic() - moved > PATIENCE:
-            raise RefuteError(
-                f"nothing has happened for {PATIENCE:.0f} s: {state}; see the logs in {self.files.directory}"
-            )
+            raise RefuteError(f"nothing has happened for {PATIENCE:.0f} s: {state}")
 
     def _mib(self) -> dict[str, float]:
         return {agent.name: round(agent.resident_mib(), 1) for agent in (self.executor, *self.watchers)}
 
-    def _measure_lags(self, figures: Figures, verdicts: Sequence[Said]) -> None:
-        posted = {s.claim: s.at for s in said(self.executor) if s.event == "claim_posted"}
-        lags = sorted(max(verdict.at - posted[verdict.claim], 0.0) for verdict in verdicts)
+    def _measure_lags(self, figures: Figures, seen: Mapping[str, float]) -> None:
+        lags = sorted(verdict.at - seen[verdict.claim] for verdict in self._verdicts())
         figures.lag_median = statistics.median(lags)
         figures.lag_95 = lags[int(0.95 * (len(lags) - 1))]
         figures.lag_max = lags[-1]
 
     def _finalised(self, asked: Sequence[bytes]) -> int:
         """Let the window pass, and wait until the executor has finalised every claim."""
+        # All claims are due at once then: more transactions than fit into the block that anvil mines for a new one.
+        self.node.ask("evm_setIntervalMining", 1)
         self.chain.travel(self.deployment.parameters.window + 1)
         moved, before = time.monotonic(), -1
         while True:
@@ -205,18 +274,24 @@ class Sustained:
 def sustain(queries: int, folder: Path) -> Figures:
     """A whole run in `folder`."""
     with AnvilProcess({"--chain-id": 31337}) as node, Agents(folder / "logs") as agents:
-        return Sustained(node.url, agents, folder).run(queries)
+        return Sustained(node, agents, folder, queries).run()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.nightly.sustained", description=__doc__)
     parser.add_argument("--queries", type=int, default=500)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        figures = sustain(arguments.queries, Path(folder))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no agent is left behind
+    folder = Path(tempfile.mkdtemp(prefix="sustained-"))
+    try:
+        figures = sustain(arguments.queries, folder)
+    except RefuteError as error:
+        print(f"{error}; the agents' logs are in {folder}", file=sys.stderr)
+        return 1
+    shutil.rmtree(folder)
     merge(sustained=asdict(figures))
     print(json.dumps(asdict(figures), indent=1))
-    return 0 if figures.complete else 1
+    return 0 if figures.complete and figures.growth <= GROWTH else 1
 
 
 if __name__ == "__main__":

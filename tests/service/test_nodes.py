@@ -18,7 +18,7 @@ from web3.types import RPCEndpoint
 from contracts.chain import Chain
 from contracts.errors import ChainUnavailable, WrongSetup
 from contracts.provider import DevnetChain
-from contracts.service.nodes import BEHIND, BETWEEN_COMPARISONS, REST, Node, Nodes
+from contracts.service.nodes import AGAIN, BEHIND, BETWEEN_COMPARISONS, FAILURES, REST, Node, Nodes
 
 Answer = Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]
 SOON = 0.3
@@ -117,7 +117,8 @@ def make(chain: DevnetChain) -> Iterator[Callable[..., FakeNode]]:
 
 
 def over(*nodes: FakeNode, watch: Watch | None = None) -> Nodes:
-    return Nodes([Node.at(node.url, SOON) for node in nodes], clock=watch or Watch())
+    """Their provider, which does not wait before it asks again."""
+    return Nodes([Node.at(node.url, SOON) for node in nodes], clock=watch or Watch(), sleep=lambda pause: None)
 
 
 def number(nodes: Nodes) -> int:
@@ -151,6 +152,33 @@ def test_a_chain_of_one_bad_node_is_unavailable_and_no_more(make: Callable[..., 
         connected.block()
     node.fault = None
     assert connected.block().number == 0
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS.keys() - {"says nothing"}))
+def test_a_question_is_put_again_at_once_and_a_transaction_is_not(make: Callable[..., FakeNode], fault: str) -> None:
+    """With one node, a lost answer would end the round that it belongs to."""
+    node = make()
+    waited: list[float] = []
+
+    def wait(pause: float) -> None:
+        waited.append(pause)
+        node.fault = None if len(waited) == len(AGAIN) else node.fault
+
+    nodes = Nodes([Node.at(node.url, SOON)], clock=Watch(), sleep=wait)
+    node.fault = FAULTS[fault]
+    assert number(nodes) == 0
+    assert (node.asked, waited) == (["eth_blockNumber"] * 3, list(AGAIN))
+    node.fault = FAULTS[fault]
+    with pytest.raises(FAILURES):
+        nodes.make_request(RPCEndpoint("eth_sendRawTransaction"), ["0x00"])
+    assert (node.asked[3:], len(waited)) == (["eth_sendRawTransaction"], len(AGAIN))
+
+
+def test_a_node_that_says_nothing_is_waited_for_once(make: Callable[..., FakeNode]) -> None:
+    node = make(fault=FAULTS["says nothing"])
+    with pytest.raises(FAILURES):
+        number(over(node))
+    assert len(node.asked) == 1
 
 
 def test_a_node_that_failed_is_asked_again_after_a_rest(make: Callable[..., FakeNode]) -> None:
