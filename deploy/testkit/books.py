@@ -17,10 +17,9 @@ from deploy.testkit.stage import Stage
 class Books:
     """Opened before a game, and read after it."""
 
-    def __init__(self, stage: Stage, *, besides: Sequence[str] = ()) -> None:
-        """`besides`: addresses that take part besides the chain's accounts."""
+    def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._addresses = [client.address for client in stage.clients] + list(besides)
+        self._addresses = [client.address for client in stage.clients]
         self._block = stage.chain.block().number
         self._before = {address: self._wealth(address) for address in self._addresses}
 
@@ -70,7 +69,8 @@ class Books:
 
     def accounted_for(self) -> int:
         """INVARIANT: [inv 9] what the contract should hold, in wei."""
-        return accounted_for(self._stage.requester, self._stage.look(), self._addresses)
+        addresses = [*self._addresses, *self._stage.partners]
+        return accounted_for(self._stage.requester, self._stage.look(), addresses)
 
 
 def held_for(client: Client, address: str) -> int:

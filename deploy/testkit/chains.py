@@ -77,7 +77,8 @@ class CommandedChain(ABC):
         """Undo everything after a point, blocks and time included: a reorganisation goes back to it."""
 
     def close(self) -> None:
-        """Let go of what it needs outside this process."""
+        """Let go of what it needs outside this process: by default there is nothing."""
+        return
 
     def __enter__(self) -> Self:
         return self

@@ -59,6 +59,8 @@ class Stage:
         self.commanded = chain
         self.listeners: list[Listener] = []
         """Are told each transaction of the clients below before it is mined: what a mempool shows."""
+        self.partners: list[str] = []
+        """Addresses that have money in the contract besides those of the clients below."""
         self.chain = chain.overheard(self._tell)
         accounts = [Account.from_key(key) for key in DEVNET_KEYS]
         self.deployment = deployment or deploy(self.chain, accounts[0], PARAMETERS)
@@ -160,7 +162,8 @@ class Stage:
     def _goes_on(self, now: int, agents: Sequence[Steps]) -> bool:
         """Whether an agent that was refused something does something after a rest."""
         self.commanded.set_time(now + LONGEST_REST)
-        return any([agent.round() for agent in agents])
+        busy = [agent.round() for agent in agents]  # each has its turn
+        return any(busy)
 
     def look(self) -> Snapshot:
         return self._observer.observe()

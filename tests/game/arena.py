@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from eth_account import Account
 
 from contracts import calls
-from contracts.abi import Abi, artifact, refute_abi
+from contracts.abi import artifact, refute_abi
 from contracts.calls import Call
-from contracts.chain import Chain, Receipt
+from contracts.chain import Chain
 from contracts.client import Client, Done
 from contracts.deployment import DEVNET_PARAMETERS, Parameters, deploy
 from contracts.errors import ContractRefused
@@ -23,6 +22,7 @@ from contracts.ledger import first_position, position_after
 from contracts.observer import Observer
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
 from contracts.snapshot import ClaimStatus, RequestStatus, Snapshot
+from deploy.testkit.participant import Conduct, Participant
 from prover import encoding
 from prover.errors import IllegalMove
 from prover.game import rules
@@ -51,15 +51,6 @@ class Walked:
     """Bytes of the largest move."""
 
 
-class Conduct(Enum):
-    """What a participating contract does when it is paid; the values are the contract's."""
-
-    TAKES_PAYMENT = 0
-    REFUSES = 1
-    BURNS_GAS = 2
-    RE_ENTERS = 3
-
-
 class Arena:
     """One chain with the contracts and a few staked accounts; `executor`, `challenger` and so on are their clients."""
 
@@ -73,6 +64,7 @@ class Arena:
         for client in (self.executor, self.challenger, self.other):
             client.transact(calls.deposit(1000 * ETHER))
         self._registered: set[bytes] = set()
+        self._contracts: dict[str, Participant] = {}
         self.participants: list[str] = []
         """Addresses besides the devnet's that have money in the contract."""
 
@@ -100,24 +92,15 @@ class Arena:
 
     def participant(self, conduct: Conduct) -> str:
         """A contract that acts through `through` and misbehaves when it is paid; its address."""
-        made = artifact("Participant")
-        constructor = Abi(made.abi).encode_constructor((self.deployment.refute, conduct.value))
-        address = self._send(None, made.bytecode + constructor, 0, 2_000_000).contract
-        assert address is not None
-        self.participants.append(address)
-        return address
+        account = Account.from_key(DEVNET_KEYS[0])
+        made = Participant(self.chain, self.deployment, account, conduct)
+        self._contracts[made.address] = made
+        self.participants.append(made.address)
+        return made.address
 
     def through(self, participant: str, call: Call) -> bool:
         """Have a contract make a call in its own name; whether it succeeded."""
-        inner = refute_abi().encode_call(call.function, call.arguments)
-        data = Abi(artifact("Participant").abi).encode_call("act", (inner,))
-        return self._send(participant, data, call.value, call.gas).succeeded
-
-    def _send(self, to: str | None, data: bytes, value: int, gas: int) -> Receipt:
-        account = Account.from_key(DEVNET_KEYS[0])
-        base_fee, nonce = self.chain.block().base_fee, self.chain.nonce(account.address)
-        sent = self.chain.send(account, to, data, value=value, gas=gas, nonce=nonce, base_fee=base_fee)
-        return self.chain.wait(sent)
+        return self._contracts[participant].act(call)
 
     # Requests and claims
 

@@ -11,6 +11,7 @@ import pytest
 from contracts import calls
 from contracts.abi import artifact
 from contracts.snapshot import ClaimStatus
+from deploy.testkit.participant import Conduct
 from prover import encoding
 from prover.game.adversaries import (
     LyingDefender,
@@ -24,7 +25,7 @@ from prover.game.position import Ground, Party, Phase, Position, Side
 from prover.interpreter import Interpretation
 from prover.merkle import fold, keccak
 from prover.trace import Array, tensor_bytes
-from tests.game.arena import ETHER, FEE, Arena, Conduct, moved_to
+from tests.game.arena import ETHER, FEE, Arena, moved_to
 from tests.game.walks import HONEST, INPUTS, LIAR, PROGRAM, deadline_of, walk_to
 
 
