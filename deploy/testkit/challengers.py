@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 from eth_account import Account
-from eth_account.typed_transactions import TypedTransaction
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
 from contracts import calls
@@ -98,7 +98,7 @@ def _spam(stage: Stage) -> Played:
         wander = partial(WanderingChallenger, choose=rng.randrange)
         return [_watcher(stage, client, mistaken(liar(1)), wander)]
 
-    return withstood(stage, *stage.clients[4:10], enter=enter)
+    return withstood(stage, *stage.clients[4:7], enter=enter)
 
 
 @adversary("stalling-challenger", "disputes an honest answer and lets its clock run out")

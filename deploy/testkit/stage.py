@@ -21,14 +21,16 @@ from contracts.shelf import Run, Shelf
 from contracts.snapshot import AccountView, ClaimStatus, ClaimView, DisputeView, RequestStatus, RequestView, Snapshot
 from deploy.testkit.chains import CommandedChain, Listener
 from deploy.testkit.models import deep_model, interpret
-from executor import decide as executing
-from executor.service import Defend, ExecutorService
+from executor.policy import Policy as ExecutorPolicy
+from executor.service import ExecutorService
+from executor.workshop import Defend
 from prover import encoding, model_folder
 from prover.game.players import Challenger, Defender
 from prover.model_folder import Model
 from prover.trace import NUMPY_DTYPES, Array, tensor_bytes
-from watcher import decide as watching
-from watcher.service import Challenge, WatcherService
+from watcher.bench import Challenge
+from watcher.policy import Policy as WatcherPolicy
+from watcher.service import WatcherService
 from watcher.verdict import Judge, TwoBackends
 
 ETHER = 10**18
@@ -89,7 +91,7 @@ class Stage:
         confirmations: int = 0,
     ) -> ExecutorService:
         """An executor that computes in its rounds. A new one is what a restart leaves."""
-        shelf, policy, account = Shelf(models or self.models), executing.Policy(stake), client or self.executor_client
+        shelf, policy, account = Shelf(models or self.models), ExecutorPolicy(stake), client or self.executor_client
         return ExecutorService(account, shelf, run, policy, defend=defend, inline=True, confirmations=confirmations)
 
     def watcher(
@@ -108,7 +110,7 @@ class Stage:
             client or self.watcher_client,
             Shelf(models or self.models),
             judge or TwoBackends(interpret, interpret),
-            watching.Policy(stake),
+            WatcherPolicy(stake),
             challenge=challenge,
             inline=True,
             store=store,
