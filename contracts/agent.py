@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any, Generic, Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
@@ -122,7 +123,8 @@ class Jobs(Generic[Key, Result]):
             self._compute(key, compute)
         elif len(self._threads) < self._parallel:
             # A daemon: an agent that is told to stop does not wait for an inference.
-            self._threads.append(threading.Thread(target=self._work, daemon=True))
+            # In the context of whoever started it, who may listen to how far it is.
+            self._threads.append(threading.Thread(target=copy_context().run, args=(self._work,), daemon=True))
             self._threads[-1].start()
         return True
 

@@ -38,3 +38,8 @@ def format_amount(wei: int) -> str:
     whole, rest = divmod(abs(wei), scale)
     decimals = f"{rest:0{len(str(scale)) - 1}d}".rstrip("0") if rest else ""
     return f"{'-' if wei < 0 else ''}{whole}{'.' if decimals else ''}{decimals} {unit}"
+
+
+def rounded_ether(wei: int) -> str:
+    """Ether to four digits behind the point, to be looked at."""
+    return f"{wei / 1e18:,.4f}".rstrip("0").rstrip(".")

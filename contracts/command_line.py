@@ -29,6 +29,7 @@ from contracts.outbox import PATIENCE
 from contracts.service.explorer.server import Explorer, HttpServer
 from contracts.service.feed import Feed
 from contracts.service.lock import DirectoryLock
+from contracts.service.log_output import LogOutput
 from contracts.service.metrics import count_event
 from contracts.service.printable import printable
 from contracts.service.progress_log import ProgressLog
@@ -139,6 +140,7 @@ def configure_logs(form: LogForm, events: LatestEvents | None = None) -> None:
         if form is LogForm.json
         else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
     )
+    output = LogOutput()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -149,7 +151,19 @@ def configure_logs(form: LogForm, events: LatestEvents | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=lambda *_: output,
+    )
+
+
+def log_start(agent: Agent, client: Client, shelf: Shelf) -> None:
+    """Say who begins to work, where, and with how many models."""
+    agent.log.info(
+        "agent_started",
+        account=client.account or "none, so nothing is sent",
+        chain=client.chain.id,
+        node=client.chain.url,
+        contract=client.deployment.refute,
+        models=len(shelf.ids()),
     )
 
 

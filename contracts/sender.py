@@ -13,6 +13,7 @@ from contracts.calls import Call
 from contracts.client import Client
 from contracts.errors import ContractRefused, NotFunded, Unmined
 from contracts.refusals import is_race
+from contracts.service.metrics import count_transaction
 
 Action = TypeVar("Action", bound=Hashable)
 
@@ -62,6 +63,7 @@ class Sender(Generic[Action]):
         outcomes = batch.outcomes()
         results = [(action, outcome) for (action, _), outcome in zip(sent, outcomes, strict=True)]
         for action, outcome in results:
+            count_transaction(outcome)
             if isinstance(outcome, Done):
                 self._refused.pop(action, None)
             else:

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from contracts.errors import WrongSetup
+from contracts.service.metrics import COMMIT, INFERENCE
 from prover import model_folder
 from prover.errors import CorruptModel, InvalidInput, RefuteError
 from prover.game.moves import Move
@@ -104,12 +105,16 @@ class Shelf:
         state = _state(self.path(model))
         return state is not None and state != self._corrupt.get(model)
 
+    def ids(self) -> list[bytes]:
+        """The models that there are folders for, right or wrong."""
+        return sorted(bytes.fromhex(p.name) for p in self.folder.glob("*") if _MODEL_ID.fullmatch(p.name))
+
     def resolve(self, wanted: str) -> bytes:
         """The id of a model given by its id in hexadecimal or by its name; WrongSetup if none or several fit."""
         digits = wanted.removeprefix("0x").lower()
         if _MODEL_ID.fullmatch(digits):
             return bytes.fromhex(digits)
-        held = sorted(p.name for p in self.folder.glob("*") if _MODEL_ID.fullmatch(p.name))
+        held = [id.hex() for id in self.ids()]
         named = [id for id in held if model_folder.name_of(self.folder / id) == wanted]
         if len(named) == 1:
             return bytes.fromhex(named[0])
@@ -208,4 +213,9 @@ class TorchRun:
                 # Which backends are exact is found out when one is needed: an agent starts at once.
                 backend = self._select().second if self._second else self._backend
                 self._ready[id] = self._make(model.program, model.weights, backend=backend)
-            return list(self._ready[id].run_batch(queries))
+            with INFERENCE.time():
+                executions = self._ready[id].run_batch(queries)
+        with COMMIT.time():
+            for execution in executions:
+                _ = execution.trace  # it would be hashed when it is first asked for
+        return list(executions)

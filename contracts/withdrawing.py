@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from contracts import calls
 from contracts.amounts import format_amount
 from contracts.client import Client
 from contracts.errors import WrongSetup
+from contracts.moments import moment
 
 
 def collect(client: Client) -> str:
@@ -48,5 +48,4 @@ def withdraw(client: Client, amount: int | None) -> Iterator[str]:
         due, leaving = done.event("WithdrawalStarted").arguments["due"], leaving + amount
         now = client.chain.block().timestamp
     if leaving > 0:
-        at = datetime.fromtimestamp(due, UTC).isoformat(timespec="seconds")
-        yield f"{format_amount(leaving)} leave at {at}, in {max(due - now, 0)} s; run `withdraw` again from then on"
+        yield f"{format_amount(leaving)} leave at {moment(due, now)}; run `withdraw` again from then on"

@@ -32,12 +32,13 @@ from contracts.options import (
     PasswordFileOption,
 )
 from contracts.shelf import Shelf
+from contracts.verification import require_own_code
 from deploy import devnet, doctor, keystores, listening
 from prover import model_folder
 from prover.progress_bars import drawn
 
 app = new_app(__doc__, "refute")
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, highlight=False)
 
 app.add_typer(keystores.app, name="keys")
 app.command(context_settings=doctor.PASSED_ON, epilog="Example: refute doctor watcher --stake 10eth")(doctor.doctor)
@@ -118,14 +119,17 @@ def deploy(
     password_file: PasswordFileOption = None,
     chain: ChainOption = URL,
 ) -> None:
-    """Deploy the contracts to a chain."""
+    """Deploy the contracts to a chain, and check that what stands there is what was compiled."""
     deployment.require_writable(file)
     chosen = deployment.read_parameters(parameters) if parameters is not None else deployment.DEVNET_PARAMETERS
     account = load_signer(key, "deployer", DEVNET.keys, password_file)
+    connected = Chain.connect(chain)
     with drawn():
-        made = deployment.deploy(Chain.connect(chain), account, chosen)
+        made = deployment.deploy(connected, account, chosen)
     made.save(file)
     console.print(f"chain {made.chain}: contract {made.refute}, written to {file}")
+    require_own_code(connected, made)
+    console.print("its code is that of the artifacts")
 
 
 @app.command(epilog="Example: refute register models/1234... --uri https://example.org/models/1234...")

@@ -16,6 +16,7 @@ from contracts.command_line import (
     configure_logs,
     connect,
     data_directory,
+    log_start,
     new_app,
     opened_store,
     read_only,
@@ -163,6 +164,7 @@ def serve(
             feed=feed,
             bus=bus,
         )
+        log_start(service, client, shelf)
         with served(http, client, shelf, feed):
             run_until_told(service, client.chain.heads)
 

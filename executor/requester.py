@@ -13,9 +13,10 @@ from contracts import calls
 from contracts.amounts import format_amount
 from contracts.client import Client
 from contracts.errors import WrongSetup
+from contracts.moments import moment
 from contracts.observer import Observer
 from contracts.shelf import Shelf
-from contracts.snapshot import ClaimStatus, RequestStatus, RequestView, Snapshot
+from contracts.snapshot import ClaimStatus, ClaimView, RequestStatus, RequestView, Snapshot
 from prover import encoding, posted
 from prover.errors import RefuteError
 from prover.input_files import read_inputs
@@ -82,7 +83,7 @@ def read(client: Client, shelf: Shelf, text: str) -> Iterator[str]:
     request = _request(snapshot, id)
     yield f"request 0x{id.hex()}: {request.status.value}, fee {format_amount(request.fee)}"
     if request.status is RequestStatus.ACCEPTED:
-        yield f"accepted by {request.executor}, to be answered before {request.deadline} (now {snapshot.timestamp})"
+        yield f"accepted by {request.executor}, to be answered before {moment(request.deadline, snapshot.timestamp)}"
     if request.claim is None:
         raise NoAnswer(f"request 0x{id.hex()} has no answer: {_WITHOUT_ANSWER[request.status]}")
     claim = snapshot.claims[request.claim]
@@ -90,10 +91,16 @@ def read(client: Client, shelf: Shelf, text: str) -> Iterator[str]:
         raise WrongSetup("the outputs in this node's log do not hash to the contract's commitment; ask another node")
     yield f"claim 0x{claim.id.hex()} by {claim.executor}"
     if claim.status is ClaimStatus.PENDING:
-        disputes = sum(d.claim == claim.id for d in snapshot.running_disputes())
-        now = snapshot.timestamp
-        yield f"not final: may be disputed until {claim.window_end} (now {now}); disputes running: {disputes}"
+        yield _not_final(claim, snapshot)
     yield from _outputs(shelf, request.model, claim.outputs)
+
+
+def _not_final(claim: ClaimView, snapshot: Snapshot) -> str:
+    running = sum(d.claim == claim.id for d in snapshot.running_disputes())
+    disputes = f"{running} dispute{'' if running == 1 else 's'} running" if running else "no dispute running"
+    if snapshot.timestamp < claim.window_end:
+        return f"not final: may be disputed until {moment(claim.window_end, snapshot.timestamp)}; {disputes}"
+    return f"not final yet, though its window is over: {disputes if running else 'its executor is to finalise it'}"
 
 
 def _outputs(shelf: Shelf, model: bytes, outputs: Sequence[bytes]) -> Iterator[str]:

@@ -117,10 +117,15 @@ class ExecutorService:
         sent = self._sender.send(self._wanted(due, snapshot, started), snapshot.timestamp)
         done = [self._note_done(action, outcome, snapshot) for action, outcome in sent]
         if self._feed is not None:
-            shop = self._workshop
-            pending = self._client.pending
             self._feed.publish(
-                Report("executor", snapshot, seconds=dict(held.seconds), computing=shop.jobs.waiting, pending=pending)
+                Report(
+                    "executor",
+                    snapshot,
+                    seconds=dict(held.seconds),
+                    computing=self._workshop.jobs.waiting,
+                    pending=self._client.pending,
+                    replaced=self._client.on_their_way().replaced,
+                )
             )
         return busy or any(started) or any(done)
 

@@ -17,6 +17,7 @@ from contracts.command_line import (
     configure_logs,
     connect,
     data_directory,
+    log_start,
     new_app,
     opened_store,
     read_only,
@@ -219,6 +220,7 @@ def watch(
             bus=bus,
             group=group,
         )
+        log_start(service, client, shelf)
         with served(http, client, shelf, feed), shown_live(feed, events):
             run_until_told(service, client.chain.heads)
 

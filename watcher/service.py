@@ -141,11 +141,12 @@ class WatcherService:
             "watcher",
             snapshot,
             bench.verdicts(),
-            dict(bench.seconds),
-            bench.jobs.waiting,
-            self._client.pending,
-            bench.own_value,
-            self._chronicle.passed_over,
+            seconds=dict(bench.seconds),
+            computing=bench.jobs.waiting,
+            pending=self._client.pending,
+            replaced=self._client.on_their_way().replaced,
+            own=bench.own_value,
+            passed_over=self._chronicle.passed_over,
         )
 
     def _look(self) -> Snapshot:
@@ -202,7 +203,7 @@ class WatcherService:
         try:
             child = Challenger(own).first_pick(claim.nodes)
         except NothingDiffers:
-            return calls.challenge(claim.id, own.program)
+            return calls.challenge(claim.id, own.program, claim.trace_root)
         return calls.challenge_at(claim.id, own.program, claim.nodes, child)
 
     def _note_done(self, action: Action, outcome: object, snapshot: Snapshot) -> bool:

@@ -91,10 +91,13 @@ class Gate:
             raise Refused(Reason.WRONG_SENDER, f"{held.sender} on a topic of {topic.sender}")
 
     def _check_time(self, held: Envelope, topic: str) -> None:
-        seconds = held.time / 1_000_000 - self._clock()
+        now = self._clock()
+        seconds = held.time / 1_000_000 - now
         if abs(seconds) > FRESH:
             raise Refused(Reason.STALE, f"{-seconds:.0f} s old")
-        if held.time <= self._last.get((held.sender, topic), -1):
+        last = self._last.get((held.sender, topic), -1)
+        # What is of a time to come was heard before this machine's clock went back. It would be stale now, too.
+        if held.time <= last <= (now + FRESH) * 1_000_000:
             raise Refused(Reason.REPLAYED)
 
     def _remember(self, held: Envelope, topic: str) -> None:

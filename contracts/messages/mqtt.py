@@ -24,7 +24,7 @@ from contracts.messages.connection import Connection, connected
 from contracts.messages.contents import Contents
 from contracts.messages.envelope import Domain, Reason, Refused
 from contracts.messages.exchange import Exchange
-from contracts.messages.gate import PORTION, Gate, Received
+from contracts.messages.gate import FRESH, PORTION, Gate, Received
 from contracts.messages.kinds import Announcement, Message
 from contracts.messages.rates import Bucket, Rate
 from contracts.messages.topics import is_retained, shared
@@ -241,7 +241,9 @@ class MqttBus:
                 self.published += 1
 
     def _seal(self, message: Message, topic: str) -> bytes:
-        self._last_time = max(time.time_ns() // 1000, self._last_time + 1)
+        now = time.time_ns() // 1000
+        # It grows from message to message, unless the clock went back by more than a receiver would put up with.
+        self._last_time = max(now, self._last_time + 1) if self._last_time < now + FRESH * 1_000_000 // 2 else now
         return self._domain.seal(self._signer, topic, self._last_time, kinds.encode(message))
 
     async def _repeat(self) -> None:

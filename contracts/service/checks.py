@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from contracts.amounts import format_amount
+from contracts.amounts import format_amount, rounded_ether
 from contracts.client import Client
 from contracts.command_line import amount, data_directory
 from contracts.errors import WrongSetup
@@ -149,7 +149,7 @@ def check_balance(setup: Setup) -> Iterator[Finding]:
     setup.require("chain", "signer")
     balance = setup.chain.balance(setup.signer.address)
     needed = GAME_GAS * highest_price(setup.chain.block().base_fee)
-    said = f"{format_amount(balance)} outside the contract"
+    said = f"{rounded_ether(balance)} eth outside the contract"
     if balance < needed:
         remedy = f"send {setup.signer.address} at least {format_amount(needed - balance)}"
         yield Finding("balance", Status.fail, f"{said}; the longest game costs {format_amount(needed)} now", remedy)

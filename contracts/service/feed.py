@@ -20,6 +20,7 @@ class Report:
         seconds: what a run took, hashing included, by model.
         computing: runs and judgements that are queued or under way.
         pending: transactions on their way.
+        replaced: of these, those that were sent again for a higher fee.
         passed_over: claims that the watcher's policy leaves to others.
         own: this agent's own value of the number that a dispute is about; None if it has none.
         at: when the round ended, in monotonic seconds.
@@ -31,6 +32,7 @@ class Report:
     seconds: Mapping[bytes, float] = field(default_factory=dict)
     computing: int = 0
     pending: int = 0
+    replaced: int = 0
     own: Callable[[DisputeView], int | None] = lambda dispute: None
     passed_over: frozenset[bytes] = frozenset()
     at: float = field(default_factory=time.monotonic)

@@ -6,10 +6,12 @@ from collections import Counter as Tally
 from collections.abc import Iterator
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Summary, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from contracts.batch import Done, Outcome
+from contracts.errors import ContractRefused, NodeRefused, NotFunded, Unmined
 from contracts.service.feed import Feed, Report
 from contracts.snapshot import ClaimStatus, DisputeStatus, DisputeView
 from prover.game.position import Side
@@ -17,8 +19,19 @@ from prover.game.position import Side
 REGISTRY = CollectorRegistry()
 EVENTS = Counter("refute_events", "Events logged, by name and level", ["event", "level"], registry=REGISTRY)
 
-
 ERRORS = Counter("refute_errors", "Events logged as errors: each wants a person", registry=REGISTRY)
+INFERENCE = Summary("refute_inference_seconds", "Passes of a model over one or more inputs", registry=REGISTRY)
+COMMIT = Summary("refute_commit_seconds", "Hashing the traces of such a pass", registry=REGISTRY)
+TRANSACTIONS = Counter("refute_transactions", "Transactions, by what became of them", ["outcome"], registry=REGISTRY)
+OUTCOMES: dict[type, str] = {
+    Done: "mined",
+    ContractRefused: "refused",
+    NodeRefused: "not_taken",
+    NotFunded: "not_funded",
+    Unmined: "unmined",
+}
+for outcome in OUTCOMES.values():
+    TRANSACTIONS.labels(outcome)
 # A counter that begins with its first event shows no increase at that event: those with an alert begin at 0.
 for name, level in ("dispute_lost", "error"), ("claim_fallen", "error"), ("balance_low", "warning"):
     EVENTS.labels(name, level)
@@ -30,6 +43,11 @@ def count_event(_logger: object, level: str, event: Any) -> Any:
     if level == "error":
         ERRORS.inc()
     return event
+
+
+def count_transaction(outcome: Outcome) -> None:
+    """What became of a transaction that an agent wanted to send."""
+    TRANSACTIONS.labels(OUTCOMES[type(outcome)]).inc()
 
 
 def verification_lag(report: Report) -> int:
@@ -79,6 +97,7 @@ class AgentCollector(Collector):
         yield _by("refute_stake_ether", "The account's stake", "kind", {k: v / 1e18 for k, v in stakes.items()})
         yield _one("refute_credits_ether", "What the account can collect", account.credits / 1e18)
         yield _one("refute_transactions_pending", "Transactions on their way", report.pending)
+        yield _one("refute_transactions_replaced", "Of these, sent again for a higher fee", report.replaced)
         yield _one("refute_computing", "Runs and judgements queued or under way", report.computing)
         yield _by("refute_requests", "Requests", "status", Tally(r.status.value for r in snapshot.requests.values()))
         yield _by("refute_claims", "Claims", "status", Tally(c.status.value for c in snapshot.claims.values()))

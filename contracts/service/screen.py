@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.agent import hexed
+from contracts.amounts import rounded_ether
 from contracts.service.feed import Feed, Report
 from contracts.service.metrics import own_disputes, verification_lag
 from contracts.snapshot import ClaimStatus, DisputeStatus, DisputeView
@@ -181,7 +182,7 @@ def _short(text: str) -> str:
 
 
 def _ether(wei: int) -> str:
-    return f"{wei / 1e18:,.4f}".rstrip("0").rstrip(".") + " eth"
+    return f"{rounded_ether(wei)} eth"
 
 
 def _duration(seconds: float) -> str:

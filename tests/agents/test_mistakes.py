@@ -12,6 +12,7 @@ from contracts import calls
 from contracts.errors import WrongSetup
 from contracts.shelf import input_arrays
 from contracts.snapshot import ClaimStatus, ClaimView, DisputeStatus, Reason, RequestView
+from executor.service import ExecutorService
 from prover import model_folder
 from prover.game.adversaries import LyingDefender, MistakenChallenger, SilentDefender
 from prover.game.position import Phase
@@ -19,6 +20,7 @@ from prover.model_folder import Model
 from tests.agents.stage import ETHER, FEE, PARAMETERS, Stage, interpret, liar
 from watcher.actions import Postpone
 from watcher.chronicle import REPEAT, Chronicle
+from watcher.service import WatcherService
 from watcher.verdict import Refuted, TwoBackends, Verdict, WatcherAtFault
 
 
@@ -159,3 +161,53 @@ def test_less_than_one_bond_is_no_stake(stage: Stage) -> None:
 def test_less_than_one_executors_stake_is_none_either(stage: Stage) -> None:
     with pytest.raises(WrongSetup, match=r"9 eth is too little.* 10 eth; give --stake 10eth or more"):
         stage.executor(stake=9 * ETHER)
+
+
+def spoil(folder: Path) -> None:
+    """What a half-finished copy of another version leaves."""
+    for file in folder.iterdir():
+        file.write_bytes(file.read_bytes()[:-1] + b"?")
+
+
+def test_a_model_folder_that_changes_under_a_running_agent_costs_no_game(stage: Stage, tmp_path: Path) -> None:
+    """What was checked is in memory."""
+    request = stage.ask()
+    folders = [model_folder.publish(stage.model, tmp_path / name) for name in ("executor", "watcher")]
+    executor = stage.executor(liar(0), LyingDefender, models=folders[0].parent)
+    watcher = stage.watcher(models=folders[1].parent)
+    stage.settle_down(executor, watcher, until=lambda: bool(stage.disputes_of(request)))
+    for folder in folders:
+        spoil(folder)
+    with capture_logs() as logs:
+        stage.settle_down(executor, watcher)
+    assert stage.disputes_of(request)[0].reason is Reason.STEP
+    assert [e["event"] for e in logs if e["log_level"] == "error"] == ["claim_fallen", "dispute_lost"], "the liar's"
+
+
+@pytest.mark.parametrize("role", ["executor", "watcher"])
+def test_an_agent_restarted_on_a_spoilt_model_folder_plays_when_it_is_whole(
+    stage: Stage, tmp_path: Path, role: str
+) -> None:
+    """The watcher against a liar, the executor against a mistaken watcher; until then its clock runs."""
+    request, folder = stage.ask(), model_folder.publish(stage.model, tmp_path / role)
+    whole = {file: file.read_bytes() for file in folder.iterdir()}
+
+    def agents() -> list[ExecutorService | WatcherService]:
+        if role == "watcher":
+            return [stage.executor(liar(0), LyingDefender), stage.watcher(models=folder.parent)]
+        return [stage.executor(models=folder.parent), stage.watcher(mistaken, MistakenChallenger)]
+
+    stage.settle_down(*agents(), until=lambda: bool(stage.disputes_of(request)))
+    spoil(folder)
+    later = agents()
+    with capture_logs() as logs:
+        stage.settle_down(*later)
+    assert {"executor": "model_refused", "watcher": "claim_unknown"}[role] in {e["event"] for e in logs}
+    assert stage.disputes_of(request)[0].status is DisputeStatus.ACTIVE
+    for file, content in whole.items():
+        file.write_bytes(content)
+    stage.settle_down(*later)
+    stage.pass_time(PARAMETERS.clock)
+    stage.settle_down(*later)
+    won = {"executor": DisputeStatus.LOST, "watcher": DisputeStatus.WON}[role]
+    assert stage.disputes_of(request)[0].status is won

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from contracts import calls
+from contracts.shelf import Shelf
 from contracts.snapshot import ClaimStatus, Reason, RequestStatus
-from executor import decide
+from executor import decide, requester
 from prover import model_folder
 from prover.game.adversaries import LyingDefender
 from tests.agents.stage import ETHER, FEE, PARAMETERS, Stage, liar
@@ -61,7 +63,7 @@ def test_a_dispute_that_is_dead_does_not_thin_the_winners_pay(stage: Stage, monk
     stage.settle_down(executor)
     (claim,) = stage.claims_of(request)
     stage.other.transact(calls.deposit(PARAMETERS.challenger_bond))
-    stage.other.transact(calls.challenge(claim.id, stage.model.program))
+    stage.other.transact(calls.challenge(claim.id, stage.model.program, claim.trace_root))
     stage.settle_down(executor)
     stage.pass_time(PARAMETERS.clock)
     before = stage.chain.balance(stage.watcher_client.address)
@@ -155,3 +157,24 @@ def test_a_corrupt_model_is_refused_before_anything_is_accepted(stage: Stage, tm
     weights.write_bytes(sound)
     stage.settle_down(executor)
     assert stage.claims_of(request), "fetched again, it is served"
+
+
+def test_an_answer_is_read_with_the_time_that_is_left_to_dispute_it(stage: Stage) -> None:
+    def line(id: bytes) -> str:
+        said = requester.read(stage.requester, Shelf(stage.models), id.hex())
+        return next(line for line in said if line.startswith("not final"))
+
+    id = stage.ask()
+    executor = stage.executor(liar(0), LyingDefender)
+    stage.settle_down(executor)
+    left = f"{stage.claims_of(id)[0].window_end - stage.look().timestamp:,} s"
+    assert re.fullmatch(rf"not final: may be disputed until \S+\+00:00, in {left}; no dispute running", line(id))
+    stage.pass_time(PARAMETERS.window - 60)
+    stage.settle_down(stage.watcher(), until=lambda: bool(stage.disputes_of(id)))
+    assert line(id).endswith("; 1 dispute running")
+    stage.pass_time(60)
+    assert line(id) == "not final yet, though its window is over: 1 dispute running"
+    other = stage.ask(seed=1)
+    stage.settle_down(stage.executor(), until=lambda: bool(stage.claims_of(other)))
+    stage.pass_time(PARAMETERS.window + 1)
+    assert line(other) == "not final yet, though its window is over: its executor is to finalise it"

@@ -13,6 +13,7 @@ from threading import Thread
 import pytest
 from eth_account import Account
 
+from contracts.chain import Chain
 from contracts.provider import DevnetChain
 from deploy.rpc_server import RpcServer
 from tests.commands.conftest import Commands, assert_shows_no_key
@@ -183,3 +184,13 @@ def test_a_key_in_the_environment_is_in_no_output(commands: Commands, monkeypatc
     assert "REFUTE_KEY" in helped.out
     assert KEY not in said.out + said.err + helped.out + helped.err
     assert_shows_no_key(helped.out)
+
+
+def test_what_was_deployed_is_checked(commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ("--chain", commands.devnet.server.url, "--key", commands.devnet.files.keys)
+    said = commands.done("refute", "deploy", "--file", tmp_path / "right.json", *options)
+    assert said.splitlines()[-1] == "its code is that of the artifacts"
+    code = Chain.code
+    monkeypatch.setattr(Chain, "code", lambda chain, address: code(chain, address)[:-1])
+    line = commands.refused("refute", "deploy", "--file", tmp_path / "wrong.json", *options)
+    assert "Walk, Referee, Commitments, Refute: the chain shows another code than was deployed" in line

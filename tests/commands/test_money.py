@@ -59,7 +59,7 @@ def test_stake_leaves_after_the_delay(commands: Commands, wallet: Wallet, role: 
     assert "11 eth cannot leave: 10 eth are free" in commands.refused(role, "withdraw", "11eth", *wallet.options)
     assert "AMOUNT: 'much' is not an amount" in commands.refused(role, "withdraw", "much", *wallet.options)
     started = commands.done(role, "withdraw", "4eth", *wallet.options)
-    assert re.fullmatch(rf"4 eth leave at \S+\+00:00, in {delay} s; run `withdraw` again from then on\n", started)
+    assert re.fullmatch(rf"4 eth leave at \S+\+00:00, in {delay:,} s; run `withdraw` again from then on\n", started)
     assert wallet.stake() == (6, 4)
     assert "4 eth leave at" in commands.done(role, "withdraw", *wallet.options)
     more = commands.done(role, "withdraw", "1eth", *wallet.options)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from contracts.observer import Observer
 from deploy.devnet import Devnet
 from tests.agents.stage import ETHER
 from tests.commands.conftest import assert_shows_no_key
+from tests.messages.party import eventually
 
 
 def connected(devnet: Devnet) -> list[str]:
@@ -61,6 +64,20 @@ def test_an_agent_deposits_its_stake_and_ends_when_it_is_told_to(
     assert_shows_no_key(printed + rest)
     client = Client(Chain.connect(devnet.server.url), devnet.deployment, load_account(None, role, devnet.files.keys))
     assert Observer(client, client.address).observe().account.free == int(stake[:2]) * ETHER
+
+
+def test_an_agent_whose_log_finds_no_room_works_on(devnet: Devnet) -> None:
+    files = devnet.files
+    account = load_account(None, "mistaken", files.keys)
+    client = Client(Chain.connect(devnet.server.url), devnet.deployment, account)
+    (key := files.directory / "full.json").write_text(json.dumps({"watcher": account.key.hex()}))
+    command = [sys.executable, "-m", "watcher.cli", "--stake", "3eth", *connected(devnet), "--key", str(key)]
+    with Path("/dev/full").open("w") as full, subprocess.Popen(command, stdout=full, stderr=subprocess.PIPE) as process:
+        eventually(lambda: Observer(client, client.address).observe().account.free == 3 * ETHER)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert b"Traceback" not in errors
 
 
 def test_a_refusal_is_one_line_on_standard_error_and_a_status(devnet: Devnet) -> None:

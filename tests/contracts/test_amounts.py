@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.amounts import format_amount, parse_amount
+from contracts.amounts import format_amount, parse_amount, rounded_ether
 from contracts.errors import WrongSetup
 
 ETHER = 10**18
@@ -66,3 +66,17 @@ def test_what_is_shown_can_be_typed_in_again(wei: int) -> None:
 def test_an_amount_is_shown_in_the_unit_that_fits(wei: int, text: str) -> None:
     assert format_amount(wei) == text
     assert wei == 0 or format_amount(-wei) == f"-{text}"
+
+
+@pytest.mark.parametrize(
+    ("wei", "shown"),
+    [
+        (0, "0"),
+        (10**18, "1"),
+        (999_989_999_901 * 10**12, "999,989.9999"),
+        (15 * 10**17, "1.5"),
+        (12_345 * 10**14, "1.2345"),
+    ],
+)
+def test_ether_to_be_looked_at_has_four_digits_behind_the_point(wei: int, shown: str) -> None:
+    assert rounded_ether(wei) == shown

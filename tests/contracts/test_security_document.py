@@ -13,15 +13,19 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = DOCUMENT.read_text()
 
 
-def test_every_invariant_has_tests_and_they_exist() -> None:
+def test_every_invariant_has_tests() -> None:
     section = TEXT.split("## Invariants and the tests that hold them")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| (\d+) [^|]+\| (.+) \|$", section, re.MULTILINE))
     assert list(rows) == [str(number) for number in range(1, 14)]
     for row in rows.values():
-        named = re.findall(r"`([^`:]+)::([^`]+)`", row)
-        assert named
-        for file, test in named:
-            assert re.search(rf"(def|function) {test}\(", (ROOT / file).read_text()), f"{file}::{test}"
+        assert "::" in row
+
+
+def test_every_test_that_is_named_exists() -> None:
+    named = re.findall(r"`([^`:]+)::([^`]+)`", TEXT)
+    assert len(named) > 60
+    for file, test in named:
+        assert re.search(rf"(def|function) {test}\(", (ROOT / file).read_text()), f"{file}::{test}"
 
 
 def test_every_file_that_is_named_exists() -> None:

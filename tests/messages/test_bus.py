@@ -18,6 +18,7 @@ from contracts.messages import broker, kinds
 from contracts.messages.connection import connected
 from contracts.messages.contents import TENSOR, TREE, items
 from contracts.messages.embedded import EmbeddedBroker
+from contracts.messages.envelope import Reason
 from contracts.messages.mqtt import OUTBOX
 from prover.trace import Trace
 from tests.messages.mosquitto import Mosquitto, free_port
@@ -74,6 +75,19 @@ def test_a_broker_that_goes_away_is_come_back_to(mosquitto: Mosquitto, party: Pa
     speaker.log.wait("bus_connected", times=2)
     speaker.bus.publish(MOVED, ACCOUNTS[1].address)
     assert hearer.next().message == MOVED
+
+
+def test_a_sender_whose_clock_jumped_ahead_and_back_is_heard_again(
+    url: str, party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, receiver = party.join(url, 0).connected(), party.join(url, 1).connected()
+    now = time.time_ns
+    with monkeypatch.context() as wrong:
+        wrong.setattr(time, "time_ns", lambda: now() + 24 * 3600 * 10**9)
+        sender.bus.publish(MOVED, ACCOUNTS[1].address)
+        assert receiver.log.wait("message_refused")["reason"] == Reason.STALE
+    sender.bus.publish(MOVED, ACCOUNTS[1].address)
+    assert receiver.next().message == MOVED
 
 
 def test_what_is_said_to_no_broker_waits_in_a_bounded_queue(party: Party) -> None:

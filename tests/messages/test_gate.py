@@ -76,6 +76,19 @@ def test_what_is_not_of_our_time_is_stale(door: Door) -> None:
     assert door.knock(0) is Reason.STALE, "kept by somebody and sent again"
 
 
+def test_a_clock_that_jumps_ahead_and_back_mutes_nobody(door: Door) -> None:
+    """Sender and receiver on one machine: what was heard meanwhile is of a time to come."""
+    day = 24 * 3600
+    assert door.knock(0) is None
+    door.clock += day
+    assert door.knock(0) is Reason.STALE
+    assert door.knock(day) is None
+    door.clock -= day
+    assert door.knock(day) is Reason.STALE, "a replay of it"
+    assert door.knock(1) is None
+    assert door.knock(1) is Reason.REPLAYED
+
+
 def test_only_its_owner_speaks_on_a_topic(door: Door) -> None:
     assert door.knock(topic=TOPICS.of(CLAIMED, OTHER.address)) is Reason.WRONG_SENDER
     report = kinds.Report(())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -10,11 +11,13 @@ from structlog.testing import capture_logs
 from structlog.typing import FilteringBoundLogger
 
 import contracts.chain
+from contracts.agent import Jobs
 from contracts.chain import Chain
 from contracts.command_line import run_until_told
 from contracts.provider import DevnetChain, LocalProvider
 from contracts.service import progress_log
 from contracts.service.progress_log import EVERY, FIRST, ProgressLog
+from prover.progress import tell, told
 
 Said = list[tuple[str, int, int | None]]
 
@@ -26,12 +29,12 @@ class Clock:
         return self.now
 
 
-def heard(*told: tuple[float, str, int, int]) -> Said:
+def heard(*moments: tuple[float, str, int, int]) -> Said:
     """What is said of work that is told of so many seconds after what came before."""
     clock = Clock()
     with capture_logs() as logs:
         listener = ProgressLog(structlog.get_logger(), clock)
-        for seconds, what, done, total in told:
+        for seconds, what, done, total in moments:
             clock.now += seconds
             listener(what, done, total)
     assert all(log["event"] == "work_under_way" for log in logs)
@@ -52,6 +55,22 @@ def test_short_work_is_not_spoken_of_however_often_it_is_done() -> None:
 
 def test_work_of_unknown_length_is_spoken_of_without_one() -> None:
     assert heard((0, "looking", 1, 0), (FIRST, "looking", 2, 0)) == [("looking", 2, None)]
+
+
+def test_work_that_takes_turns_with_other_work_is_spoken_of() -> None:
+    """As two models do that are loaded side by side."""
+    turns = [(1.0, what, done, 9) for done in range(1, 6) for what in ("hashing", "checking")]
+    assert heard(*turns) == [("hashing", 3, 9), ("checking", 3, 9)]
+
+
+def test_a_job_in_the_background_is_listened_to() -> None:
+    done, said = threading.Event(), []
+    with told(lambda *parts: said.append(parts)):
+        jobs: Jobs[str, None] = Jobs()
+        jobs.wake = done.set
+        jobs.start("load", lambda: tell("hashing weights", 1, 2))
+    assert done.wait(10)
+    assert said == [("hashing weights", 1, 2)]
 
 
 class Reader:

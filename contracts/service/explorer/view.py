@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from contracts.agent import hexed
+from contracts.amounts import rounded_ether
 from contracts.service.explorer import descent
 from contracts.service.feed import Report
 from contracts.service.walk import Stage
@@ -41,10 +42,10 @@ def state(report: Report) -> dict[str, Any]:
         "doubt": None if snapshot.doubt is None else hosts_only(snapshot.doubt),
         "account": {
             "address": account.address,
-            "free": ether(account.free),
-            "locked": ether(account.locked),
-            "credits": ether(account.credits),
-            "balance": ether(account.balance),
+            "free": rounded_ether(account.free),
+            "locked": rounded_ether(account.locked),
+            "credits": rounded_ether(account.credits),
+            "balance": rounded_ether(account.balance),
         },
         "computing": report.computing,
         "pending": report.pending,
@@ -59,7 +60,7 @@ def _claim(claim: ClaimView, report: Report, disputes: Sequence[DisputeView]) ->
         "id": hexed(claim.id),
         "model": request.model.hex(),
         "executor": claim.executor,
-        "fee": ether(request.fee),
+        "fee": rounded_ether(request.fee),
         "status": claim.status.value,
         "windowEnd": claim.window_end,
         "verdict": report.verdicts.get(claim.id),
@@ -97,8 +98,8 @@ def dispute(view: DisputeView, report: Report, stages: Sequence[Stage], programs
         "claimStatus": claim.status.value,
         "ending": descent.ENDINGS[reason] if reason is not None else None,
         "time": report.snapshot.timestamp,
-        "bond": ether(report.snapshot.parameters.challenger_bond),
-        "stake": ether(report.snapshot.parameters.executor_stake),
+        "bond": rounded_ether(report.snapshot.parameters.challenger_bond),
+        "stake": rounded_ether(report.snapshot.parameters.executor_stake),
         "gas": sum(stage.gas for stage in stages),
         "size": sum(stage.size for stage in stages),
         "stages": [descent.stage(one, program) for one in stages],
@@ -117,8 +118,3 @@ def _numbers(view: DisputeView, report: Report, program: Program | None) -> dict
         "own": None if own is None else str(own),
         "where": descent.place(position, program),
     }
-
-
-def ether(wei: int) -> str:
-    """Ether to four digits behind the point."""
-    return f"{wei / 1e18:.4f}".rstrip("0").rstrip(".")
