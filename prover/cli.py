@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import structlog
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from prover import model_folder
 from prover.errors import NotEnoughMemory, RefuteError, lacks_memory
@@ -119,7 +119,7 @@ def inspect(folder: FolderArgument) -> None:
 
 
 def _layers_table(program: Program) -> Table:
-    table = Table("layer", "name", "operator", "shape (reduced)", "dtype", "committed bytes")
+    table = Table("layer", Column("name", overflow="fold"), "operator", "shape (reduced)", "dtype", "committed bytes")
     for number, layer in enumerate(program.layers):
         name = program.names[number] if number < len(program.names) else ""
         for index, operator in enumerate(layer.operators):

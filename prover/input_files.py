@@ -14,6 +14,9 @@ from prover.quantisation import Quantisation
 from prover.text_input import text_form, tokenised
 from prover.trace import NUMPY_DTYPES, Array
 
+FILE_ENDINGS = (".npy", ".bin")
+"""What ends so is no text."""
+
 
 def read_inputs(model: Model, given: Sequence[str | Path]) -> list[Array]:
     """The program's inputs, one file each, or one text; InvalidInput says what is wrong and what is wanted.
@@ -23,7 +26,7 @@ def read_inputs(model: Model, given: Sequence[str | Path]) -> list[Array]:
     module takes no such number. What names no file is a text, if the model's folder has a tokenizer.
     """
     specs = model.program.inputs
-    if len(given) == 1 and text_form(model.report) is not None and not _is_file(given[0]):
+    if len(given) == 1 and text_form(model.report) is not None and not _names_file(str(given[0])):
         return tokenised(model, str(given[0]))
     paths = [Path(name) for name in given]
     if len(paths) != len(specs):
@@ -35,10 +38,11 @@ def read_inputs(model: Model, given: Sequence[str | Path]) -> list[Array]:
     ]
 
 
-def _is_file(name: str | Path) -> bool:
+def _names_file(given: str) -> bool:
+    """Whether it names a file, be it one that is not there; a text may be too long for a file's name."""
     try:
-        return Path(name).is_file()
-    except OSError:  # a text may be too long for a file's name
+        return Path(given).is_file() or (given.endswith(FILE_ENDINGS) and not any(map(str.isspace, given)))
+    except OSError:
         return False
 
 

@@ -93,14 +93,20 @@ def publish(model: Model, models: Path) -> Path:
 
 
 def publish_all(family: Sequence[Model], models: Path) -> list[Path]:
-    """Write several models; their weights are in one file, linked into every folder, so that shared ones lie once."""
+    """Write several models; their weights are in one file, linked into every folder, so that shared ones lie once.
+
+    OSError if they cannot be written; what is incomplete is removed.
+    """
     for model in family:
         validity.check(model.program, model.weights)
     weights = {root: array for model in family for root, array in model.weights.items()}
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".publishing-", dir=models) as held:
         common = Path(held) / WEIGHTS_FILE
-        save_file({root.hex(): np.ascontiguousarray(a).reshape(-1) for root, a in weights.items()}, common)
+        try:
+            save_file({root.hex(): np.ascontiguousarray(a).reshape(-1) for root, a in weights.items()}, common)
+        except SafetensorError as error:  # a full disk, say
+            raise OSError(str(error)) from error
         common.chmod(0o644)  # the library leaves it to its owner alone; an agent may run as another
         return [_publish(model, models, common) for model in family]
 

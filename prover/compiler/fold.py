@@ -1,4 +1,5 @@
-"""Graph rewrites before quantisation: batch norms folded into their convolution, ReLUs into what they follow."""
+"""Graph rewrites before quantisation: constants added one after another folded into one, batch norms into their
+convolution, ReLUs into what they follow."""
 
 from __future__ import annotations
 
@@ -17,7 +18,25 @@ FUSES_RELU = frozenset({"aten.convolution", "aten.addmm", "aten.mm", "aten.add",
 
 def fold(graph: Graph) -> Graph:
     """The same function with fewer nodes."""
-    return _fuse_relus(_fold_batch_norms(graph))
+    return _fuse_relus(_fold_batch_norms(_fold_sums(graph)))
+
+
+def _fold_sums(graph: Graph) -> Graph:
+    """(x + c) + d is x + (c + d): a BERT adds a position and a type to each word."""
+    changed: dict[str, Node] = {}
+    for node in graph.nodes:
+        inner = graph.sole(node.arguments.get("self"), "aten.add")
+        if inner is not None and _adds_constant(node) and _adds_constant(inner):
+            inner = changed.get(inner.name, inner)
+            constant = inner.arguments["other"] + node.arguments["other"]
+            changed[node.name] = replace(node, arguments={**inner.arguments, "other": constant})
+    return graph.rewritten(changed)
+
+
+def _adds_constant(node: Node) -> bool:
+    constant = node.arguments.get("other")
+    adds = node.op == "aten.add" and node.arguments.get("alpha", 1) == 1
+    return adds and isinstance(constant, torch.Tensor) and constant.is_floating_point()
 
 
 def _fold_batch_norms(graph: Graph) -> Graph:

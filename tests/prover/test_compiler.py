@@ -21,6 +21,13 @@ largest value, its rounding error 1/sqrt(12) of that, and the largest value up t
 IMAGE = (2, 4, 7, 6)
 RAMP = torch.linspace(-1, 1, 4).reshape(4, 1, 1)
 
+
+def _also_read(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A sum that is an output, too, and so is not folded into the next."""
+    first = x + RAMP
+    return first, first + RAMP
+
+
 Case = tuple[Callable[[], nn.Module], Shapes]
 
 
@@ -104,6 +111,12 @@ CASES: dict[str, Case] = {
     "sum with a number": (calls(lambda x: 2.5 + x), (IMAGE,)),
     "sum with a constant per channel": (calls(lambda x, c: torch.relu(c(x) + RAMP), same_conv), (IMAGE,)),
     "sum with a constant per column": (calls(lambda x: x + torch.linspace(-3, 3, 6)), (IMAGE,)),
+    "sums with constants in turn": (
+        calls(lambda x, c: torch.relu(c(x) + RAMP + 2 * RAMP + 3 * RAMP), same_conv),
+        (IMAGE,),
+    ),
+    "a sum that is also read before the next": (calls(lambda x: ((x + RAMP) + RAMP) * (x + RAMP)), (IMAGE,)),
+    "a sum that is also read": (calls(lambda x, c: _also_read(c(x) + RAMP), same_conv), (IMAGE,)),
     "the input itself": (nn.Identity, (IMAGE,)),
     "one layer twice": (calls(lambda x, c: c(torch.relu(c(x))), same_conv), (IMAGE,)),
     "several outputs in a dictionary": (calls(lambda x, c: {"b": c(x), "a": x}, same_conv), (IMAGE,)),
@@ -137,3 +150,10 @@ def test_the_integers_follow_the_floats(name: str) -> None:
     inputs = model.quantise(*samples[0])
     run = Runtime(model.program, model.weights).run(inputs)
     assert run.trace.root == Interpretation(model.program, model.weights, tuple(inputs)).trace.root
+
+
+def test_constants_added_in_turn_are_one_operator() -> None:
+    turns = [lambda x: x + RAMP, lambda x: x + RAMP + RAMP + 3 * RAMP]
+    models = [compiled(seeded(calls(turn)), drawn((IMAGE,))) for turn in turns]
+    assert [model.program.operator_count for model in models] == [1, 1]
+    assert compiled(seeded(calls(_also_read)), drawn((IMAGE,))).program.operator_count == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -77,3 +78,15 @@ def test_an_invalid_program_is_not_published(tmp_path: Path) -> None:
 
 def test_every_file_of_a_folder_may_be_read_by_other_accounts(folder: Path) -> None:
     assert {path.name for path in folder.iterdir() if path.stat().st_mode & 0o044 != 0o044} == set()
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
+    program, weights, _ = random_program(5)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            publish(Model(program, weights), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []

@@ -125,6 +125,16 @@ def test_a_mask_is_of_zeros_and_ones(tmp_path: Path) -> None:
         read_inputs(WHOLE, [written(tmp_path, "a.npy", 1, "<i2"), written(tmp_path, "m.npy", 2, "<i1")])
 
 
+@pytest.mark.parametrize("name", ["nowhere/ids.npy", "ids.bin"])
+def test_a_file_that_is_not_there_is_no_text(name: str) -> None:
+    with pytest.raises(InvalidInput, match="has 2 inputs, 1 files were given"):
+        read_inputs(WHOLE, [name])
+    with pytest.raises(InvalidInput, match=f"input {name} cannot be read"):
+        read_inputs(WHOLE, [name, "mask.npy"])
+    ids, _ = read_inputs(WHOLE, [f"w5 {name}"])
+    assert ids[0, 0] == 5
+
+
 def test_a_model_that_takes_no_texts_says_so() -> None:
     with pytest.raises(InvalidInput, match="has 2 inputs, 1 files were given"):
         read_inputs(model({}, texts=False), ["w1"])
