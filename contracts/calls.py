@@ -142,8 +142,9 @@ def _gas_of_tensors(tensors: Sequence[bytes]) -> int:
 # Disputes
 
 
-def challenge(claim_id: bytes, program: Program) -> Call:
-    return Call("challenge", (claim_id, encoding.encode_head(program)), gas=600_000)
+def challenge(claim_id: bytes, program: Program, trace_root: bytes) -> Call:
+    """`trace_root` is the claim's own, from its log."""
+    return Call("challenge", (claim_id, encoding.encode_head(program), trace_root), gas=600_000)
 
 
 def challenge_at(claim_id: bytes, program: Program, nodes: Sequence[bytes], child: int) -> Call:
@@ -206,8 +207,8 @@ def _move(ground: Ground, move: Move, signature: bytes) -> tuple[str, tuple[Any,
             return "pickElement", (record, chunk, item), 1_000_000
         case OpenTerms(record, values):
             return "openTerms", (record, values, signature), 1_000_000
-        case PickTerms(record, values, choice):
-            return "pickTerms", (record, values, choice), 1_000_000
+        case PickTerms(record, values, choice, shown):
+            return "pickTerms", (record, values, choice, list(shown)), 1_000_000
         case Step(record, operands):
             return "step", (ground.words(), record, [opening_words(o) for o in operands]), 4_000_000
         case RefuteProgram(operator, record, siblings):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -160,13 +161,22 @@ def _parameters_at(address: str, chain: Chain) -> Parameters | None:
 
 
 def deploy(chain: Chain, account: Signer, parameters: Parameters = DEVNET_PARAMETERS) -> Deployment:
-    """Deploy Walk, Referee, Commitments and Refute; ContractRefused if the parameters break a relation of section 5."""
-    made: list[str] = []
-    for name in counted("deploying contracts", ("Walk", "Referee", "Commitments", "Refute")):
-        address, block = _create(chain, account, name, (astuple(parameters), *made) if name == "Refute" else ())
-        made.append(address)
-    walk, referee, commitments, refute = made
+    """Deploy Commitments, Walk, Referee and Refute; ContractRefused if the parameters break a relation of section 5."""
+    made: dict[str, str] = {}
+    block = 0
+    for name in counted("deploying contracts", ("Commitments", "Walk", "Referee", "Refute")):
+        made[name], block = _create(chain, account, name, constructor_arguments(name, parameters, made))
+    walk, referee, commitments, refute = (made[name] for name in ("Walk", "Referee", "Commitments", "Refute"))
     return Deployment(chain.id, refute, walk, referee, commitments, block, parameters)
+
+
+def constructor_arguments(name: str, parameters: Parameters, made: Mapping[str, str]) -> tuple[Any, ...]:
+    """What the constructor of a contract takes; `made`: the addresses of those it is deployed after, by name."""
+    if name == "Walk":
+        return (made["Commitments"],)
+    if name == "Refute":
+        return astuple(parameters), made["Walk"], made["Referee"], made["Commitments"]
+    return ()
 
 
 def _create(chain: Chain, account: Signer, name: str, arguments: tuple[Any, ...]) -> tuple[str, int]:

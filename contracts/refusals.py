@@ -53,6 +53,7 @@ _TEXTS = {
     "AnswerTooLate": "the answer was due before {0}",
     "BurnShareOutOfRange": "burnShare is 5,000 to 10,000 basis points",
     "ChallengerBondTooLow": "challengerBond is at least 1.25 * 5,000,000 gas * peakGasPrice",
+    "ClaimExists": "the same answer was claimed in this block; claim it in a later one",
     "ClaimHasFallen": "the claim has fallen already",
     "ClaimHasNotFallen": "there is nothing to settle before the claim falls",
     "ClaimIsFinal": "the claim is final",
@@ -85,6 +86,7 @@ _TEXTS = {
     "Overtaken": "it failed where it was mined and would succeed now; the chain was reorganised, or others were faster",
     "Panic": "an assertion of the contract failed: that is a bug of Refute, please report it",
     "PaymentFailed": "the account does not take payments",
+    "PeakGasPriceIsZero": "peakGasPrice is at least 1 wei",
     "RequestIsOver": "the request is over",
     "RequestNotAccepted": "nobody has accepted the request, or it has its answer",
     "RequestNotOpen": "another executor was faster, or the request is over",
@@ -105,6 +107,7 @@ _TEXTS = {
     "WrongHeadLength": "a model head has 74 bytes",
     "WrongNumberOfTensors": "{1} tensors were given, the model has {0}",
     "WrongTensorLength": "tensor {0} has {2} bytes, the model takes {1}",
+    "WrongTraceRoot": "that is not the trace root of the claim; it is in the claim's log",
 }
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple
 
 from contracts.abi import Abi, artifact
 from contracts.asking import Reverted
 from contracts.chain import Chain
-from contracts.deployment import Deployment
+from contracts.deployment import Deployment, constructor_arguments
 from contracts.errors import WrongSetup
 
 
@@ -18,15 +17,14 @@ def strange_contracts(chain: Chain, deployment: Deployment) -> Iterator[str]:
     The node runs each constructor in a call, so that what is compared holds the parameters and addresses that are
     written into the code.
     """
-    arguments = astuple(deployment.parameters), deployment.walk, deployment.referee, deployment.commitments
     made = {
-        "Walk": (deployment.walk, ()),
-        "Referee": (deployment.referee, ()),
-        "Commitments": (deployment.commitments, ()),
-        "Refute": (deployment.refute, arguments),
+        "Walk": deployment.walk,
+        "Referee": deployment.referee,
+        "Commitments": deployment.commitments,
+        "Refute": deployment.refute,
     }
-    for name, (address, given) in made.items():
-        compiled = artifact(name)
+    for name, address in made.items():
+        compiled, given = artifact(name), constructor_arguments(name, deployment.parameters, made)
         try:
             expected = chain.call(None, compiled.bytecode + Abi(compiled.abi).encode_constructor(given))
         except Reverted:

@@ -62,7 +62,7 @@ class MistakenWatcher:
 
     def _challenge(self, snapshot: Snapshot, claim: ClaimView) -> None:
         program = self._player(snapshot, claim.id).execution.program
-        done = self._client.transact(calls.challenge(claim.id, program))
+        done = self._client.transact(calls.challenge(claim.id, program, claim.trace_root))
         self.log.info(
             "claim_challenged", claim=hexed(claim.id), dispute=hexed(done.event("Challenged").arguments["dispute"])
         )

@@ -203,7 +203,7 @@ class WatcherService:
         try:
             child = Challenger(own).first_pick(claim.nodes)
         except NothingDiffers:
-            return calls.challenge(claim.id, own.program)
+            return calls.challenge(claim.id, own.program, claim.trace_root)
         return calls.challenge_at(claim.id, own.program, claim.nodes, child)
 
     def _note_done(self, action: Action, outcome: object, snapshot: Snapshot) -> bool:

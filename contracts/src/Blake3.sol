@@ -36,8 +36,48 @@ library Blake3 {
         returns (bool)
     {
         if (index >= count || path.length != Trees.pathLength(count, index)) return false;
+        return above(chunk, count, index, path) == root;
+    }
+
+    /// Where a path of the right length leads from chunk number `index` of `count`: to the root of its tensor; an empty
+    /// one, to the chaining value of the chunk.
+    function above(bytes calldata chunk, uint256 count, uint256 index, bytes32[] calldata path)
+        internal
+        pure
+        returns (bytes32 value)
+    {
         uint256 data = Blake3Compression.borrow();
-        bytes32 value = _chunk(data, chunk, index, count == 1 ? ROOT : 0);
+        value = _chunk(data, chunk, index, count == 1 ? ROOT : 0);
+        if (path.length > 0) value = _climb(data, value, count, index, path);
+        Blake3Compression.giveBack(data);
+    }
+
+    /// The tensor root above a chunk's chaining value; `path` must have the right length.
+    function climb(bytes32 value, uint256 count, uint256 index, bytes32[] calldata path)
+        internal
+        pure
+        returns (bytes32 root)
+    {
+        uint256 data = Blake3Compression.borrow();
+        root = _climb(data, value, count, index, path);
+        Blake3Compression.giveBack(data);
+    }
+
+    /// The hash of a node over `count` > 1 chunks from its frontier, which must have the right length; `whole`
+    /// when the node is the tensor.
+    function foldFrontier(uint256 count, bytes32[] calldata nodes, bool whole) internal pure returns (bytes32 top) {
+        uint256 data = Blake3Compression.borrow();
+        (top,) = _fold(data, count, Trees.frontierDepth(count), nodes, 0, whole ? ROOT : 0);
+        Blake3Compression.giveBack(data);
+    }
+
+    // With the workbench borrowed; `data` is free memory
+
+    function _climb(uint256 data, bytes32 value, uint256 count, uint256 index, bytes32[] calldata path)
+        private
+        pure
+        returns (bytes32)
+    {
         uint256 next;
         assembly ("memory-safe") {
             next := path.offset
@@ -60,19 +100,8 @@ library Blake3 {
                 index >>= 1;
             }
         }
-        Blake3Compression.giveBack(data);
-        return value == root;
+        return value;
     }
-
-    /// The hash of a node over `count` > 1 chunks from its frontier, which must have the right length; `whole`
-    /// when the node is the tensor.
-    function foldFrontier(uint256 count, bytes32[] calldata nodes, bool whole) internal pure returns (bytes32 top) {
-        uint256 data = Blake3Compression.borrow();
-        (top,) = _fold(data, count, Trees.frontierDepth(count), nodes, 0, whole ? ROOT : 0);
-        Blake3Compression.giveBack(data);
-    }
-
-    // With the workbench borrowed; `data` is free memory
 
     function _fold(
         uint256 data,

@@ -65,15 +65,16 @@ abstract contract Claims is Requests {
         uint40 windowEnd = uint40(_now() + WINDOW);
         (r.status, r.due) = (RequestStatus.Claimed, windowEnd);
         bytes32 traceRoot = _answered(r, head, interface_, nodes, outputs);
-        claimId = _claimId(id, traceRoot, r.outputs);
+        claimId = _claimId(id, r, traceRoot);
         Claim storage c = _claims[claimId];
+        if (c.request != 0) revert ClaimExists();
         c.request = id;
         if (delegate != address(0)) c.delegate = delegate;
         emit Claimed(claimId, id, msg.sender, delegate, traceRoot, nodes, outputs, windowEnd);
     }
 
-    /// Holds what is claimed at the request: the trace root and the commitment to the outputs, whose lengths must be
-    /// those of the interface.
+    /// The trace root of an answer. The commitment to its outputs, whose lengths must be those of the interface, is
+    /// held at the request; to the root, the claim's id is the commitment.
     function _answered(
         Request storage r,
         bytes calldata head,
@@ -84,16 +85,22 @@ abstract contract Claims is Requests {
         Head memory h = _head(r.model, head);
         _requireLengths(_outputLengths(_interface(h, interface_)), outputs);
         traceRoot = _traceRoot(h.layers, nodes);
-        (r.traceRoot, r.outputs) = (traceRoot, Posted.commitment(outputs));
+        r.outputs = Posted.commitment(outputs);
     }
 
-    /// INVARIANT: [inv 12] the id names chain, contract, party, contents and a nonce.
-    function _claimId(bytes32 id, bytes32 traceRoot, bytes32 outputs) private returns (bytes32) {
+    /// The id of the claim that stands at a request, if `traceRoot` is what it claims: whoever needs the root brings
+    /// it, which saves a slot.
+    /// INVARIANT: [inv 12] the id names chain, contract, party and contents; the end of the window is its nonce.
+    function _claimId(bytes32 id, Request storage r, bytes32 traceRoot) internal view returns (bytes32) {
         return keccak256(
             abi.encode(
-                "refute.claim.v1", block.chainid, address(this), id, msg.sender, traceRoot, outputs, _nonce++
+                "refute.claim.v2", block.chainid, address(this), id, r.executor, traceRoot, r.outputs, r.due
             )
         );
+    }
+
+    function _requireRoot(bytes32 claimId, Claim storage c, Request storage r, bytes32 traceRoot) internal view {
+        if (_claimId(c.request, r, traceRoot) != claimId) revert WrongTraceRoot();
     }
 
     /// The trace root of a program of `layers` from the nodes that a claim shows.

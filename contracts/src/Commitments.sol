@@ -20,7 +20,7 @@ struct Seam {
 
 /// Proofs that something is not what was committed (protocol, section 7.2): an opening of the walk that was not checked
 /// when it was made, an output that is not its checkpoint. Pure, like `Walk`, and called in the same way. Each function
-/// returns if the executor is refuted and reverts in every other case, so that no failure can be taken for a verdict.
+/// but `rootAbove` returns if the executor is refuted and reverts in every other case, so that no failure can be taken for a verdict.
 contract Commitments {
     // Openings of the walk
 
@@ -40,6 +40,16 @@ contract Commitments {
         bool only = Posted.chunks(position.length) == 1;
         bytes32 value = Blake3.chunkValue(chunk, position.start, only);
         if (value == position.node) revert MoveErrors.OpeningHolds();
+    }
+
+    /// The tensor root above chunk number `index` of `count`, whose chaining value is `value`; the path must have the
+    /// right length. For `Walk`, which does not hash with BLAKE3 itself.
+    function rootAbove(bytes32 value, uint256 count, uint256 index, bytes32[] calldata path)
+        external
+        pure
+        returns (bytes32)
+    {
+        return Blake3.climb(value, count, index, path);
     }
 
     // The last checkpoint

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {Claim, Claims, Docket} from "./Claims.sol";
-import {Head} from "./Heads.sol";
+import {Head, Heads} from "./Heads.sol";
 import {Ground, Phase, Position, Positions} from "./Positions.sol";
 import {Request} from "./Requests.sol";
 import {Trees} from "./Trees.sol";
@@ -66,10 +66,11 @@ abstract contract Disputes is Claims {
         return keccak256(abi.encode("refute.dispute.v1", block.chainid, address(this), claimId, challenger));
     }
 
-    function challenge(bytes32 claimId, bytes calldata head) external returns (bytes32 id) {
+    /// `traceRoot`: the claim's, which is in its log.
+    function challenge(bytes32 claimId, bytes calldata head, bytes32 traceRoot) external returns (bytes32 id) {
         id = disputeId(claimId, msg.sender);
         if (_disputes[id].standing.status != DisputeStatus.None) revert AlreadyChallenged(id);
-        _challenge(id, claimId, head);
+        _challenge(id, claimId, head, traceRoot);
     }
 
     /// A challenge that opens the trace and picks from it at once: the nodes are in the claim's log.
@@ -79,8 +80,7 @@ abstract contract Disputes is Claims {
     {
         id = disputeId(claimId, msg.sender);
         if (_disputes[id].standing.status != DisputeStatus.None) revert AlreadyChallenged(id);
-        Position memory position = _challenge(id, claimId, head);
-        if (_traceRoot(position.count, nodes) != position.node) revert WrongNodes();
+        Position memory position = _challenge(id, claimId, head, _traceRoot(Heads.decode(head).layers, nodes));
         position.pick(nodes, Trees.CLAIM_DEPTH, child);
         position.enterTrace();
         bytes32[8] memory words = Positions.pack(position);
@@ -92,13 +92,17 @@ abstract contract Disputes is Claims {
         emit Moved(id, msg.sender, d.standing.deadline, changes, abi.encodePacked(nodes));
     }
 
-    function _challenge(bytes32 id, bytes32 claimId, bytes calldata head) internal returns (Position memory position) {
+    function _challenge(bytes32 id, bytes32 claimId, bytes calldata head, bytes32 traceRoot)
+        internal
+        returns (Position memory position)
+    {
         (Claim storage c, Request storage r) = _pending(claimId);
         // INVARIANT: [inv 3] every dispute begins in the window and lasts at most both clocks.
         if (_now() >= r.due) revert WindowIsOver(r.due);
         Head memory h = _head(r.model, head);
+        _requireRoot(claimId, c, r, traceRoot);
         _lock(msg.sender, CHALLENGER_BOND);
-        Ground memory ground = Ground(msg.sender, uint32(h.layers), h.layersRoot, r.traceRoot, r.inputs);
+        Ground memory ground = Ground(msg.sender, uint32(h.layers), h.layersRoot, traceRoot, r.inputs);
         position = Positions.initial(claimId, ground);
         Standing memory standing;
         standing.status = DisputeStatus.Active;

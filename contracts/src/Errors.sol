@@ -52,6 +52,7 @@ interface MoveErrors {
     error NoSuchFactor();
     error OpeningHolds();
     error NoSuchRange();
+    error NothingToShow();
     error StepAgrees();
     error WrongOpeningCount();
     error UnreadOpening();
@@ -75,6 +76,7 @@ interface Errors is RecordErrors, MoveErrors {
     error ExecutorStakeTooLow();
     error ChallengerBondTooLow();
     error AcceptanceBondIsZero();
+    error PeakGasPriceIsZero();
     error BurnShareOutOfRange();
     error NoCodeAt(address rules);
 
@@ -115,6 +117,7 @@ interface Errors is RecordErrors, MoveErrors {
     // claims
     error NotTheAcceptor();
     error AnswerTooLate(uint64 deadline);
+    error ClaimExists();
     error UnknownClaim(bytes32 claim);
     error ClaimIsFinal();
     error ClaimHasFallen();
@@ -124,6 +127,7 @@ interface Errors is RecordErrors, MoveErrors {
     error DisputesUnresolved(uint256 disputes);
 
     // disputes
+    error WrongTraceRoot();
     error AlreadyChallenged(bytes32 dispute);
     error UnknownDispute(bytes32 dispute);
     error DisputeIsResolved();

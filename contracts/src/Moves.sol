@@ -92,9 +92,14 @@ abstract contract Moves is Turns {
         _advance(dispute, position, address(walk), PICK_UNITS, "");
     }
 
-    function pickTerms(bytes32 dispute, bytes32[8] calldata position, bytes calldata, bytes calldata, uint256)
-        external
-    {
+    function pickTerms(
+        bytes32 dispute,
+        bytes32[8] calldata position,
+        bytes calldata,
+        bytes calldata,
+        uint256,
+        bytes32[] calldata
+    ) external {
         _advance(dispute, position, address(walk), PICK_UNITS, "");
     }
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {MoveErrors} from "./Errors.sol";
+import {Commitments} from "./Commitments.sol";
+import {Errors, MoveErrors} from "./Errors.sol";
 import {Phase, Position, Positions} from "./Positions.sol";
+import {Posted} from "./Posted.sol";
 import "./Records.sol";
 import {Rows} from "./Rows.sol";
 import {Terms} from "./Terms.sol";
@@ -19,6 +21,13 @@ abstract contract Narrowing {
     /// Operands that tell whether a range is wide, and all that an operator can have.
     uint256 private constant WALKED = 2;
     uint256 private constant MOST = 4;
+
+    Commitments private immutable _commitments;
+
+    constructor(Commitments commitments_) {
+        if (address(commitments_).code.length == 0) revert Errors.NoCodeAt(address(commitments_));
+        _commitments = commitments_;
+    }
 
     function pickElement(
         bytes32,
@@ -69,13 +78,16 @@ abstract contract Narrowing {
         position.give();
     }
 
+    /// `shown`, or nothing: the chaining value of the chunk of b in which the range lies, and its path. Then the step,
+    /// which hashes the other operand, need not hash it.
     function pickTerms(
         bytes32,
         bytes32[8] calldata from,
         bytes calldata record,
         bytes calldata values,
-        uint256 choice
-    ) external pure returns (bytes32[8] memory) {
+        uint256 choice,
+        bytes32[] calldata shown
+    ) external view returns (bytes32[8] memory) {
         unchecked {
             Position memory position = Positions.read(from, Phase.TERMS_PICK);
             _requireOpened(position, values);
@@ -88,8 +100,24 @@ abstract contract Narrowing {
             position.opened = 0;
             (position.value, position.index) = Terms.entry(op, values, choice);
             _descend(position, op);
+            if (shown.length > 0) position.node = _show(position, op, shown);
             position.give();
         }
+    }
+
+    /// What the step compares b's chunk and root with. Whether the root is b's is for the step to say.
+    function _show(Position memory position, Operator memory op, bytes32[] calldata shown)
+        private
+        view
+        returns (bytes32)
+    {
+        if (position.phase != Phase.STEP || op.operands.length < WALKED) revert MoveErrors.NothingToShow();
+        Operand memory b = op.operands[1];
+        if (b.source == IMMEDIATE || b.source == INPUT) revert MoveErrors.NothingToShow();
+        uint256 count = Posted.chunks(b.numel * b.size);
+        uint256 chunk = Views.chunkOfRange(op, 1, position.element, position.start);
+        if (shown.length != 1 + Trees.pathLength(count, chunk)) revert MoveErrors.WrongChunkPath();
+        return Trees.node(shown[0], _commitments.rootAbove(shown[0], count, chunk, shown[1:]));
     }
 
     /// Sub-ranges of the range in dispute.

@@ -131,7 +131,8 @@ library Openings {
         uint256 chunk = offset / CHUNK;
         if (table.chunks[number] == 0) {
             Opening calldata opening = _given(table, number);
-            if (!_repeats(table, number, opening, chunk)) _check(table, operand, opening, chunk);
+            bool shown = slot == 1 && table.position.node != 0;
+            if (shown || !_repeats(table, number, opening, chunk)) _check(table, operand, opening, chunk, shown);
             table.chunks[number] = chunk + 1;
             bytes calldata data = opening.chunk;
             uint256 base;
@@ -178,9 +179,13 @@ library Openings {
         );
     }
 
-    /// Reverts unless `opening` shows chunk number `chunk` of the tensor that `operand` looks at.
+    /// Reverts unless `opening` shows chunk number `chunk` of the tensor that `operand` looks at. `shown`: its path
+    /// was, by the pick before the step.
     /// INVARIANT: [inv 4] every operand is bound to the posted input, the program, the trace or the opened layer.
-    function _check(Table memory table, Operand memory operand, Opening calldata opening, uint256 chunk) private pure {
+    function _check(Table memory table, Operand memory operand, Opening calldata opening, uint256 chunk, bool shown)
+        private
+        pure
+    {
         uint256 length = operand.numel * operand.size;
         checkLength(opening, length, chunk);
         if (operand.source == INPUT) {
@@ -201,7 +206,10 @@ library Openings {
                 Trees.proves(position.tensorsRoot, leaf, position.operators, operand.index, opening.rootPath);
             if (!bound) revert MoveErrors.WrongTensorPath();
         }
-        checkChunk(opening, root, length, chunk);
+        if (!shown) return checkChunk(opening, root, length, chunk);
+        if (opening.chunkPath.length != 0) revert MoveErrors.WrongChunkPath();
+        bytes32 value = Blake3.above(opening.chunk, Posted.chunks(length), chunk, opening.chunkPath);
+        if (Trees.node(value, root) != table.position.node) revert MoveErrors.WrongChunkPath();
     }
 
     /// Reverts unless the opened chunk is as long as chunk number `chunk` of a tensor of `length` bytes.

@@ -45,6 +45,8 @@ abstract contract Configured is Errors {
         // INVARIANT: [inv 3] whatever is at stake in a claim outlasts it.
         if (p.withdrawalDelay < p.window + 2 * uint256(p.clock)) revert WithdrawalDelayTooShort();
         if (p.acceptanceBond == 0) revert AcceptanceBondIsZero();
+        // At a price of nothing a dispute would need no bond, and earn no tariff.
+        if (p.peakGasPrice == 0) revert PeakGasPriceIsZero();
         if (p.executorStake <= p.acceptanceBond || p.executorStake < 2 * challengerBond) {
             revert ExecutorStakeTooLow();
         }

@@ -81,11 +81,14 @@ abstract contract Proofs is Moves {
         Opening calldata,
         Opening calldata
     ) external {
+        Seam memory seam = abi.decode(_ask(address(commitments)), (Seam));
         bytes32 id = disputeId(claimId, msg.sender);
-        if (_disputes[id].standing.status == DisputeStatus.None) _challenge(id, claimId, head);
+        if (_disputes[id].standing.status == DisputeStatus.None) _challenge(id, claimId, head, seam.traceRoot);
         (Dispute storage d, Claim storage c) = (_active(id), _claims[claimId]);
         _requireRunning(d, c);
-        _requireSeam(_requests[c.request], abi.decode(_ask(address(commitments)), (Seam)));
+        Request storage r = _requests[c.request];
+        _requireRoot(claimId, c, r, seam.traceRoot);
+        _requireSeam(r, seam);
         _addProof(d, c);
         _win(id, claimId, msg.sender, Reason.Output);
     }
@@ -96,7 +99,6 @@ abstract contract Proofs is Moves {
         if (seam.model != model) revert HeadNotOfModel();
         if (seam.interfaceHash != _interfaceHash(model)) revert InterfaceNotOfModel();
         if (seam.outputs != r.outputs) revert WrongPostedList();
-        if (seam.traceRoot != r.traceRoot) revert WrongTensorPath();
     }
 
     /// The dispute of `challenger` is won if the rules find the proof in the calldata right; its own proof is paid.

@@ -16,7 +16,7 @@ enum RequestStatus {
 }
 
 /// `executor` is that of the present acceptance, `due` when its answer is due, or the end of its claim's window.
-/// `traceRoot` and `outputs` are those of the last claim. `restricted`: whether `only` and `minStake` are to be read.
+/// `outputs` are those of the last claim. `restricted`: whether `only` and `minStake` are to be read.
 /// The fee is in escrow until the status is Final or Ended. The first slot is what every step of a request writes.
 struct Request {
     RequestStatus status;
@@ -31,7 +31,6 @@ struct Request {
     uint96 minStake;
     bytes32 model;
     bytes32 inputs;
-    bytes32 traceRoot;
     bytes32 outputs;
 }
 

@@ -164,6 +164,17 @@ library Views {
         }
     }
 
+    /// The chunk of operand `slot` in which a range of terms lies that is not wide.
+    function chunkOfRange(Operator memory op, uint256 slot, uint256 element, uint256 start)
+        internal
+        pure
+        returns (uint256)
+    {
+        Operand memory view_ = op.operands[slot];
+        (int256 low,) = _boxBounds(op, view_, element, start, start);
+        return chunkOf(view_, low);
+    }
+
     /// The chunk that contains the element at an address.
     function chunkOf(Operand memory view_, int256 address_) internal pure returns (uint256) {
         return uint256(address_) * view_.size / CHUNK;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {Commitments} from "./Commitments.sol";
 import {MoveErrors} from "./Errors.sol";
 import {Narrowing} from "./Narrowing.sol";
 import {Ground, LayerOpening, Phase, Position, Positions} from "./Positions.sol";
@@ -19,6 +20,8 @@ import {Trees} from "./Trees.sol";
 contract Walk is Narrowing {
     using Positions for Position;
     using Records for Operator;
+
+    constructor(Commitments commitments_) Narrowing(commitments_) {}
 
     // Trace
 

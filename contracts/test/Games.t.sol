@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {ClaimStatus} from "../src/Claims.sol";
+import {Claim, ClaimStatus} from "../src/Claims.sol";
 import {DisputeStatus, Party} from "../src/Disputes.sol";
 import {Errors, MoveErrors} from "../src/Errors.sol";
-import {Stage} from "./Stage.sol";
+import {Script, Stage} from "./Stage.sol";
 
 /// Whole disputes on the deployed contract, as the simulator played them.
 contract GamesTest is Stage {
@@ -43,7 +43,7 @@ contract GamesTest is Stage {
     function test_a_challenge_may_begin_below_the_root() external {
         (bytes32 claim, uint256 state) = (_claim(FALSE_TERMS), vm.snapshotState());
         vm.prank(CHALLENGER);
-        bytes32 dispute = refute.challenge(claim, head);
+        bytes32 dispute = refute.challenge(claim, head, scripts[FALSE_TERMS].traceRoot);
         for (uint256 i = 0; i < 2; ++i) {
             _ok(i == 0 ? EXECUTOR : CHALLENGER, _scripted(FALSE_TERMS, claim, scripts[FALSE_TERMS].calls[i]));
         }
@@ -58,7 +58,7 @@ contract GamesTest is Stage {
     function test_a_move_that_needs_the_ground_carries_the_disputes_own() external {
         bytes32 claim = _claim(FALSE_TERMS);
         vm.prank(CHALLENGER);
-        refute.challenge(claim, head);
+        refute.challenge(claim, head, scripts[FALSE_TERMS].traceRoot);
         for (uint256 i = 0; i < scripts[FALSE_TERMS].calls.length; ++i) {
             bytes memory call = _scripted(FALSE_TERMS, claim, scripts[FALSE_TERMS].calls[i]);
             if (bytes4(call) == refute.openLayer.selector) _refusesOtherGrounds(EXECUTOR, call);
@@ -83,10 +83,26 @@ contract GamesTest is Stage {
         bytes32 claim = _claim(FALSE_TERMS);
         bytes32[] memory nodes = scripts[HONEST].nodes;
         bytes memory call_ = abi.encodeCall(refute.challengeAt, (claim, head, nodes, 0));
+        _refusedTo(CHALLENGER, call_, Errors.WrongTraceRoot.selector);
+        call_ = abi.encodeCall(refute.challengeAt, (claim, head, new bytes32[](nodes.length + 1), 0));
         _refusedTo(CHALLENGER, call_, MoveErrors.WrongNodes.selector);
         nodes = scripts[FALSE_TERMS].nodes;
         call_ = abi.encodeCall(refute.challengeAt, (claim, head, nodes, nodes.length));
         _refusedTo(CHALLENGER, call_, MoveErrors.NoSuchChild.selector);
+    }
+
+    /// An id is of one claim only: an answer that fell cannot be claimed again before time has passed.
+    function test_an_answer_that_fell_is_not_claimed_again_in_its_block() external {
+        bytes32 claim = _claim(FALSE_OUTPUT);
+        _ok(CHALLENGER, about(claim, scripts[FALSE_OUTPUT].proof));
+        (, Claim memory held) = refute.claimOf(claim);
+        _ok(EXECUTOR, abi.encodeCall(refute.accept, (held.request)));
+        Script storage script = scripts[FALSE_OUTPUT];
+        bytes memory again =
+            abi.encodeCall(refute.claim, (held.request, head, interface_, script.nodes, script.outputs, address(0)));
+        _refusedTo(EXECUTOR, again, Errors.ClaimExists.selector);
+        vm.warp(block.timestamp + 1);
+        _ok(EXECUTOR, again);
     }
 
     function test_a_false_output_falls() external {
@@ -138,7 +154,7 @@ contract GamesTest is Stage {
     function _play(uint256 kind) private returns (bytes32 claim, bytes32 dispute) {
         claim = _claim(kind);
         vm.prank(CHALLENGER);
-        dispute = refute.challenge(claim, head);
+        dispute = refute.challenge(claim, head, scripts[kind].traceRoot);
         for (uint256 i = 0; i < scripts[kind].calls.length; ++i) {
             address mover = scripts[kind].byChallenger[i] ? CHALLENGER : EXECUTOR;
             _ok(mover, _scripted(kind, claim, scripts[kind].calls[i]));

@@ -108,7 +108,8 @@ contract Handler is Actors {
     function challenge(uint256 who, uint256 which) external {
         if (claims.length == 0) return;
         bytes32 id = _standing(which);
-        (bool ok, bytes memory answer) = _act("challenge", actor(who), abi.encodeCall(refute.challenge, (id, head)), 0);
+        bytes memory call_ = abi.encodeCall(refute.challenge, (id, head, scripts[_kinds[id]].traceRoot));
+        (bool ok, bytes memory answer) = _act("challenge", actor(who), call_, 0);
         if (ok) _keep(abi.decode(answer, (bytes32)), id, actor(who));
     }
 

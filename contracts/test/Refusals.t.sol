@@ -124,7 +124,7 @@ contract RefusalsTest is Stage {
 
     function test_a_dispute_is_settled_only_when_its_claim_has_fallen() external {
         bytes32 claim = _claimed();
-        refute.challenge(claim, head);
+        refute.challenge(claim, head, scripts[HONEST].traceRoot);
         bytes memory expected = abi.encodePacked(Errors.ClaimHasNotFallen.selector);
         _refused(address(refute), abi.encodeCall(refute.settle, (claim, address(this))), expected);
     }

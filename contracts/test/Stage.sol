@@ -69,9 +69,9 @@ abstract contract Stage is Test {
 
     function setTheStage() internal {
         vm.warp(1_700_000_000);
-        address walk = deployed("Walk", "");
-        address referee = deployed("Referee", "");
         address commitments = deployed("Commitments", "");
+        address walk = deployed("Walk", abi.encode(commitments));
+        address referee = deployed("Referee", "");
         refute = Refute(deployed("Refute", abi.encode(parameters(), walk, referee, commitments)));
         string memory json = vectors("games.json");
         head = vm.parseJsonBytes(json, ".head");

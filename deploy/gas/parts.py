@@ -9,7 +9,7 @@ from typing import Any
 from contracts.fees import TRANSACTION_GAS
 from deploy.gas.games import Sent, calldata_gas
 from prover.errors import RefuteError
-from prover.game.moves import Move, Opening, RefuteChunk, RefuteFactor, RefuteNodes, Step
+from prover.game.moves import Move, Opening, PickTerms, RefuteChunk, RefuteFactor, RefuteNodes, Step
 
 CLASSES = {
     "storage": {"SLOAD", "SSTORE", "TLOAD", "TSTORE"},
@@ -84,6 +84,8 @@ def blocks(move: Move) -> int:
             return len(nodes) - 1
         case RefuteChunk(chunk):
             return -(-len(chunk) // BLOCK)
+        case PickTerms(_, _, _, shown):
+            return max(len(shown) - 1, 0)
         case Step(_, openings) | RefuteFactor(_, _, _, openings):
             return sum(map(_blocks_of, openings))
     return 0

@@ -65,14 +65,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("build/bench.json"))
     parser.add_argument("--repetitions", type=int, default=15)
+    known = [*(contest.name for contest in BATCHES), *FIDELITY]
+    parser.add_argument(
+        "--only", nargs="+", choices=known, default=known, metavar="CASE", help=f"of {', '.join(known)}"
+    )
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     console = Console(soft_wrap=True)
     figures: dict[str, Any] = {"threads": torch.get_num_threads(), "speed": {}, "quality": {}}
     with tempfile.TemporaryDirectory() as models:
-        for contest in BATCHES:
+        for contest in (contest for contest in BATCHES if contest.name in options.only):
             figures["speed"] |= raced(contest, Path(models), options.repetitions, console.print)
-    for name, judge in FIDELITY.items():
+    for name, judge in ((name, judge) for name, judge in FIDELITY.items() if name in options.only):
         console.print(f"quality of {name}")
         figures["quality"][name] = described(judge())
     options.out.parent.mkdir(parents=True, exist_ok=True)

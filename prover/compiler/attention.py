@@ -5,6 +5,8 @@ values divides by it in its own finish, so that no probability is rounded and no
 
     largest = max(scores);  e = table[(largest - scores) >> shift];  total = 2^k / sum(e)
     context = (sum(e * v) * total) >> k
+
+Keys and values of causal attention are checkpointed: a generation that goes on from here reads them.
 """
 
 from __future__ import annotations
@@ -67,6 +69,9 @@ def matmul(state: Lowering, node: Node) -> Activation:
         a.tensor.strided([steps[0] for _, steps in (*loops, *terms)], a.offset),
         b.tensor.strided([steps[1] for _, steps in (*loops, *terms)], b.offset),
     )
+    visible = state.plan.visible.get(node.name)
+    if a.total.causal if a.total is not None else _is_causal(visible):
+        state.builder.keep(b.tensor)
     if a.total is not None:
         m = a.total.tensor.strided([steps[2] for _, steps in loops])
         shift = a.total.exponent
@@ -76,7 +81,6 @@ def matmul(state: Lowering, node: Node) -> Activation:
         )  # fmt: skip
         return Activation(tensor, layout.dense(node.shape, order), a.scale * b.scale)
     form = state.form(node)
-    visible = state.plan.visible.get(node.name)
     accumulator = a.tensor.magnitude * b.tensor.magnitude * math.prod(extent for extent, _ in terms)
     try:
         most = 62 if visible is None else MASK_SHIFT
@@ -95,6 +99,14 @@ def matmul(state: Lowering, node: Node) -> Activation:
 
 
 # Masks
+
+
+def _is_causal(visible: Ref | torch.Tensor | None) -> bool:
+    """Whether a constant mask shows each row itself and nothing after it."""
+    if not isinstance(visible, torch.Tensor) or visible.dim() < 2 or visible.shape[-1] != visible.shape[-2]:
+        return False
+    mask = visible.to(torch.bool)
+    return visible.shape[-1] > 1 and torch.equal(mask, mask.tril()) and bool(mask.diagonal(dim1=-2, dim2=-1).all())
 
 
 def _hiding(
@@ -177,7 +189,8 @@ def softmax(state: Lowering, node: Node) -> Activation:
     inverse = state.add("recip", rows, (total.strided(contiguous(rows)),), 0, top, DType.I32, k=exponent)
     axes = layout.dense([scores.shape[axis] for axis in range(len(strides))], order)
     over = layout.dense(node.shape[:-1], outer)
-    return Activation(exponentials, axes, 1.0, total=Reciprocal(inverse, over, exponent))
+    causal = _is_causal(node.arguments["visible"])
+    return Activation(exponentials, axes, 1.0, total=Reciprocal(inverse, over, exponent, causal))
 
 
 def _masked_scores(state: Lowering, node: Node) -> Activation:

@@ -105,11 +105,15 @@ class Activation:
 
 @dataclass(frozen=True)
 class Reciprocal:
-    """One over the sums of rows: real = integer / 2^exponent. Laid out by `axes` in a stored tensor."""
+    """One over the sums of rows: real = integer / 2^exponent. Laid out by `axes` in a stored tensor.
+
+    `causal`: each row has summed over itself and those before it.
+    """
 
     tensor: Stored
     axes: Axes
     exponent: int
+    causal: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ class Builder:
         self.weights: dict[TensorRoot, Array] = {}
         self.names: list[str] = []
         self._layers: list[list[_Draft]] = []
+        self._kept: set[Produced] = set()
 
     @property
     def layer(self) -> int:
@@ -161,16 +166,21 @@ class Builder:
         produced = Produced(self.layer, self.operators - 1)
         return Stored(produced, operator.dtype, operator.numel, operator.lo, operator.hi)
 
+    def keep(self, tensor: Stored) -> None:
+        """Checkpoint a result, whoever reads it."""
+        if isinstance(tensor.origin, Produced):
+            self._kept.add(tensor.origin)
+
     def finish(self, outputs: Sequence[Activation]) -> Program:
-        """The program; `outputs` are whole tensors. What later layers or the caller read is checkpointed."""
+        """The program; `outputs` are whole tensors. Checkpoints are what is kept, and what later layers or the caller
+        read."""
         kept: list[set[int]] = [set() for _ in self._layers]
         for number, drafts in enumerate(self._layers):
             for operand in (o for draft in drafts for o in draft.operands if isinstance(o, Strided)):
                 origin = operand.tensor.origin
                 if isinstance(origin, Produced) and origin.layer < number:
                     kept[origin.layer].add(origin.operator)
-        origins = [output.tensor.origin for output in outputs]
-        for origin in origins:
+        for origin in (*self._kept, *(output.tensor.origin for output in outputs)):
             assert isinstance(origin, Produced)
             kept[origin.layer].add(origin.operator)
         for number, drafts in enumerate(self._layers):

@@ -14,7 +14,7 @@ import numpy as np
 from prover import operators
 from prover.game import terms
 from prover.game.moves import Move, OpenTerms, PickElement, PickTensor, PickTerms, PickTrace, Step
-from prover.game.openings import Opened, OperandSource, compute, hashes, opened_by_step
+from prover.game.openings import Opened, OperandSource, compute, hashes
 from prover.game.players import Challenger, Defender
 from prover.game.position import Phase, Position
 from prover.interpreter import Interpretation
@@ -179,7 +179,7 @@ class MistakenChallenger(Challenger):
         source = self.operands(position, history)
         operator = self.operator(position)
         compute(operator, position.element, position.start, position.count, source.read)
-        return Step(self.record(position), source.openings()[: opened_by_step(operator, position)])
+        return Step(self.record(position), source.opened_by_step(position))
 
 
 class WanderingChallenger(Challenger):

@@ -93,9 +93,12 @@ class OpenTerms:
 
 @dataclass(frozen=True, slots=True)
 class PickTerms:
+    """`shown`, or nothing: the chaining value of the chunk of b that the step opens, and its path to b's root."""
+
     record: bytes
     values: bytes
     choice: int
+    shown: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from prover import blake3_tree, merkle, operators, posted
@@ -15,6 +16,7 @@ from prover.interpreter import operand_array
 from prover.operators import Partial
 from prover.program import CheckpointRef, InputRef, Operator, ResultRef, TensorRef, View, WeightRef
 from prover.trace import Array, Execution, tensor_bytes
+from prover.views import term_bounds
 
 
 class OpenedOperands:
@@ -39,7 +41,8 @@ class OpenedOperands:
         size = view.dtype.size
         chunk = address * size // CHUNK
         if slot not in self._chunks:
-            check_opening(self._position, view, self._openings[slot], chunk)
+            shown = slot == SHOWN and self._position.node != bytes(32)
+            check_opening(self._position, view, self._openings[slot], chunk, shown)
             self._chunks[slot] = chunk
         assert self._chunks[slot] == chunk, "a range that is not wide lies in one chunk of each operand"
         at = address * size % CHUNK
@@ -52,8 +55,11 @@ class OpenedOperands:
                 raise IllegalMove("UnreadOpening", f"operand {slot} is not read by this step")
 
 
-def check_opening(position: Position, view: View, opening: Opening, chunk: int) -> None:
-    """Raise IllegalMove unless `opening` shows chunk number `chunk` of the tensor that `view` looks at."""
+def check_opening(position: Position, view: View, opening: Opening, chunk: int, shown: bool = False) -> None:
+    """Raise IllegalMove unless `opening` shows chunk number `chunk` of the tensor that `view` looks at.
+
+    `shown`: its path was, by the pick before the step.
+    """
     expected = blake3_tree.chunk_length(view.nbytes, chunk)
     if len(opening.chunk) != expected:
         raise IllegalMove("WrongChunkLength", f"{len(opening.chunk)} bytes where the position has {expected}")
@@ -72,8 +78,40 @@ def check_opening(position: Position, view: View, opening: Opening, chunk: int) 
                 raise IllegalMove("WrongTensorPath", f"operator {operator} of the opened layer")
     count = blake3_tree.chunk_count(view.nbytes)
     value = blake3_tree.chunk_value(opening.chunk, chunk, root=count == 1)
-    if blake3_tree.climb(value, count, chunk, list(opening.chunk_path)) != root:
+    if shown:
+        holds = merkle.node(value, root) == position.node and not opening.chunk_path
+    else:
+        holds = blake3_tree.climb(value, count, chunk, list(opening.chunk_path)) == root
+    if not holds:
         raise IllegalMove("WrongChunkPath", f"chunk {chunk} of {count}")
+
+
+SHOWN = 1
+"""The operand whose path the last pick may show: b, of a dot over the weights of a layer."""
+
+
+def shown_node(position: Position, operator: Operator, shown: Sequence[bytes]) -> bytes:
+    """What the step compares b's chunk and root with. Whether the root is b's is for the step to say."""
+    view = _shown_view(operator)
+    if position.phase is not Phase.STEP or view is None:
+        raise IllegalMove("NothingToShow", "the range is wide, or it has no tensor b")
+    value, *path = shown
+    count = blake3_tree.chunk_count(view.nbytes)
+    root = blake3_tree.climb(value, count, _chunk_of_range(operator, view, position), path)
+    if root is None:
+        raise IllegalMove("WrongChunkPath", f"{len(path)} siblings of a chunk of {count}")
+    return merkle.node(value, root)
+
+
+def _shown_view(operator: Operator) -> View | None:
+    view = operator.operands[SHOWN] if len(operator.operands) > SHOWN else None
+    return view if isinstance(view, View) and not isinstance(view.source, InputRef) else None
+
+
+def _chunk_of_range(operator: Operator, view: View, position: Position) -> int:
+    """The chunk in which a range lies that is not wide."""
+    low, _ = term_bounds(operator, view, position.element, position.start, position.count)
+    return low * view.dtype.size // CHUNK
 
 
 def _check_input(position: Position, view: View, opening: Opening, chunk: int, index: int) -> None:
@@ -95,6 +133,9 @@ def _check_checkpoint(ground: Ground, ref: CheckpointRef, opening: Opening) -> N
     if top != ground.trace_root:
         raise IllegalMove("WrongTensorPath", f"slot {ref.slot} of layer {ref.layer}")
 
+
+SHOWN_FROM = 256
+"""Chunks of a tensor from which on its path is shown: to hash it then costs more than to carry it."""
 
 TERM_OPERANDS = 2
 """Operands that a range of terms reads: a, and b of a dot."""
@@ -214,6 +255,22 @@ class OperandSource:
             self._open(operand, self._read_at[slot]) if isinstance(operand, View) and slot in self._read_at else EMPTY
             for slot, operand in enumerate(self._operator.operands)
         )
+
+    def opened_by_step(self, position: Position) -> tuple[Opening, ...]:
+        """What the step at `position` opens of the operands read: of b no path, if the pick before showed it."""
+        opened = list(self.openings()[: opened_by_step(self._operator, position)])
+        if position.node != bytes(32):
+            opened[SHOWN] = replace(opened[SHOWN], chunk_path=())
+        return tuple(opened)
+
+    def shown(self, position: Position) -> tuple[bytes, ...]:
+        """What a pick that leads to `position`, a step, shows of b: nothing where the path is short."""
+        view = _shown_view(self._operator)
+        if view is None or blake3_tree.chunk_count(view.nbytes) < SHOWN_FROM:
+            return ()
+        chunk = _chunk_of_range(self._operator, view, position)
+        opening = self._open(view, chunk * CHUNK // view.dtype.size)
+        return blake3_tree.chunk_value(opening.chunk, chunk, root=False), *opening.chunk_path
 
     def _open(self, view: View, address: int) -> Opening:
         chunk = address * view.dtype.size // CHUNK

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
 from prover import encoding, merkle, operators
 from prover.blake3_tree import CHUNK, ChunkTree
-from prover.game import refutations, terms
+from prover.game import refutations, rules, terms
 from prover.game.moves import (
     Move,
     OpenChunk,
@@ -27,7 +27,7 @@ from prover.game.moves import (
     RefuteNodes,
     Step,
 )
-from prover.game.openings import Commitment, Opened, OperandSource, compute, hashes, opened_by_step
+from prover.game.openings import Commitment, Opened, OperandSource, compute, hashes
 from prover.game.partials import partials
 from prover.game.position import Phase, Position
 from prover.game.tree_shelf import TreeShelf
@@ -218,7 +218,10 @@ class Challenger(Player):
         if theirs.factors != mine:
             number = _first_difference(theirs.factors, mine)
             return RefuteFactor(record, opened, number, (source.openings()[2 + number],))
-        return PickTerms(record, opened, _first_difference(theirs.partials, self.partials(position)))
+        pick = PickTerms(record, opened, _first_difference(theirs.partials, self.partials(position)))
+        below = rules.apply(position, pick)
+        assert isinstance(below, Position)
+        return replace(pick, shown=source.shown(below)) if below.phase is Phase.STEP else pick
 
     def _step(self, position: Position, history: Sequence[Opened]) -> Step:
         source = self.operands(position, history)
@@ -226,7 +229,7 @@ class Challenger(Player):
         computed = compute(operator, position.element, position.start, position.count, source.read)
         if computed == Partial(position.value, position.index):
             raise NothingDiffers("the scalar specification gives the claimed value")
-        return Step(self.record(position), source.openings()[: opened_by_step(operator, position)])
+        return Step(self.record(position), source.opened_by_step(position))
 
 
 def own_value(execution: Execution, position: Position) -> int:

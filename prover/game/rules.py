@@ -28,7 +28,7 @@ from prover.game.moves import (
     PickTrace,
     Step,
 )
-from prover.game.openings import OpenedOperands, compute, opened_by_step
+from prover.game.openings import OpenedOperands, compute, opened_by_step, shown_node
 from prover.game.position import Phase, Position
 from prover.game.refutations import REFUTED, Refuted, check_opened, check_record_place, operator_of
 from prover.operators import Partial
@@ -202,7 +202,8 @@ def _pick_terms(position: Position, move: PickTerms) -> Position:
     start, count = ranges[move.choice]
     partial = terms.unpack(position, operator, move.values).partials[move.choice]
     below = replace(position, start=start, count=count, opened=_ZERO, value=partial.value, index=partial.index)
-    return _descend(below, operator)
+    below = _descend(below, operator)
+    return replace(below, node=shown_node(below, operator, move.shown)) if move.shown else below
 
 
 # Step

@@ -63,7 +63,7 @@ def test_a_dispute_that_is_dead_does_not_thin_the_winners_pay(stage: Stage, monk
     stage.settle_down(executor)
     (claim,) = stage.claims_of(request)
     stage.other.transact(calls.deposit(PARAMETERS.challenger_bond))
-    stage.other.transact(calls.challenge(claim.id, stage.model.program))
+    stage.other.transact(calls.challenge(claim.id, stage.model.program, claim.trace_root))
     stage.settle_down(executor)
     stage.pass_time(PARAMETERS.clock)
     before = stage.chain.balance(stage.watcher_client.address)

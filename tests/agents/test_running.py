@@ -95,7 +95,7 @@ def test_a_restarted_executor_that_is_short_of_memory_for_a_while_defends_all_th
     stage.settle_down(stage.executor())
     (claim,) = stage.claims_of(request)
     stage.other.transact(calls.deposit(10 * ETHER))
-    stage.other.transact(calls.challenge(claim.id, stage.model.program))
+    stage.other.transact(calls.challenge(claim.id, stage.model.program, claim.trace_root))
     again = stage.executor(Failing(FAILURES[1], lambda run: run < 2))
     for _ in range(4):
         stage.settle_down(again)

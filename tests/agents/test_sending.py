@@ -192,7 +192,7 @@ def test_an_executor_is_not_muted_by_a_reorganisation(
     before = stage.snapshot()
 
     def challenge() -> None:
-        stage.other.transact(calls.challenge(claim.id, stage.model.program))
+        stage.other.transact(calls.challenge(claim.id, stage.model.program, claim.trace_root))
 
     challenge()
     _once_before_sending(executor._client.chain, lambda: stage.revert(before))

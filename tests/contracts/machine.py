@@ -29,7 +29,8 @@ class Machine:
         self.abi = Abi(made.abi, artifact("Refute").abi)
         self._evm = EVM()
         self._evm.set_balance(CALLER, 10**20)
-        self._address = self._evm.deploy(CALLER, made.bytecode)
+        arguments = (self._evm.deploy(CALLER, artifact("Commitments").bytecode),) if name == "Walk" else ()
+        self._address = self._evm.deploy(CALLER, made.bytecode + Abi(made.abi).encode_constructor(arguments))
         self.gas = 0
         self._functions = {entry["name"] for entry in made.abi if entry["type"] == "function"}
 

@@ -35,6 +35,7 @@ BROKEN = [
     ("ClockTooShort", {"clock": 12 * P.move_time + P.layer_time - 1}),
     ("WithdrawalDelayTooShort", {"withdrawal_delay": P.window + 2 * P.clock - 1}),
     ("AcceptanceBondIsZero", {"acceptance_bond": 0}),
+    ("PeakGasPriceIsZero", {"peak_gas_price": 0, "challenger_bond": 0}),
     ("ExecutorStakeTooLow", {"executor_stake": 2 * P.challenger_bond - 1}),
     ("ExecutorStakeTooLow", {"acceptance_bond": P.executor_stake}),
     ("ChallengerBondTooLow", {"challenger_bond": 5 * 5_000_000 * P.peak_gas_price // 4 - 1}),
@@ -60,10 +61,10 @@ def test_parameters_at_the_edge_of_every_relation_are_taken(chain: Chain) -> Non
         move_time=1,
         layer_time=300,
         withdrawal_delay=931,
-        executor_stake=13,
-        challenger_bond=0,
-        acceptance_bond=12,
-        peak_gas_price=0,
+        executor_stake=12_500_000,
+        challenger_bond=6_250_000,
+        acceptance_bond=12_499_999,
+        peak_gas_price=1,
         burn_share=10_000,
     )
     made = deploy(chain, DEPLOYER, edge)

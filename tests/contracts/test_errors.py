@@ -14,7 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DECLARED = sorted(entry["name"] for entry in machine("Harness").artifact_errors())
 
 REACHED: dict[str, dict[str, list[str]]] = {
-    "contracts/test/Games.t.sol": {"test_a_move_that_needs_the_ground_carries_the_disputes_own": ["WrongGround"]},
+    "contracts/test/Games.t.sol": {
+        "test_a_move_that_needs_the_ground_carries_the_disputes_own": ["WrongGround"],
+        "test_an_answer_that_fell_is_not_claimed_again_in_its_block": ["ClaimExists"],
+    },
     "contracts/test/Refusals.t.sol": {
         "test_a_dispute_is_settled_only_when_its_claim_has_fallen": ["ClaimHasNotFallen"],
         "test_a_head_of_another_length": ["WrongHeadLength"],
@@ -46,6 +49,7 @@ REACHED: dict[str, dict[str, list[str]]] = {
             "ExecutorStakeTooLow",
             "ChallengerBondTooLow",
             "AcceptanceBondIsZero",
+            "PeakGasPriceIsZero",
             "BurnShareOutOfRange",
         ]
     },
@@ -80,7 +84,11 @@ REACHED: dict[str, dict[str, list[str]]] = {
         "test_invariant_10_half_is_burned_and_every_standing_dispute_is_paid_for_its_moves": ["ClaimHasFallen"],
         "test_invariant_13_no_function_belongs_to_anyone": ["NotTheRequester"],
         "test_invariant_4_an_output_that_is_not_the_last_checkpoint_falls_in_one_transaction": ["OutputsAgree"],
-        "test_invariant_4_proofs_about_another_claim_are_refused": ["WrongPostedList", "WrongTensorPath"],
+        "test_invariant_4_proofs_about_another_claim_are_refused": [
+            "WrongPostedList",
+            "WrongTensorPath",
+            "WrongTraceRoot",
+        ],
         "test_invariant_5_an_unbound_opening_counts_only_from_the_executor_or_its_delegate": ["NotTheExecutorsOpening"],
         "test_invariant_7_nothing_is_missing_because_its_hash_is_zero": [
             "UnknownRequest",
@@ -125,6 +133,7 @@ REACHED: dict[str, dict[str, list[str]]] = {
     "tests/game/test_what_is_kept.py": {
         "test_amounts_that_no_account_can_hold_are_refused_by_name": ["AmountTooLarge"]
     },
+    "tests/game/test_shown_paths.py": {"test_what_has_no_place_is_refused_by_name": ["NothingToShow"]},
     "tests/game/test_wrong_moves_on_chain.py": {
         "test_wrong_moves_are_refused_by_name_at_every_level": [
             "NotWhatWasOpened",

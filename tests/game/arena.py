@@ -149,11 +149,15 @@ class Arena:
 
     def challenge(self, claim: bytes, program: Program, by: Client | None = None) -> tuple[bytes, Position]:
         """Open a dispute; its id and first position."""
-        done = (by or self.challenger).transact(calls.challenge(claim, program))
+        done = (by or self.challenger).transact(self.challenging(claim, program))
         event = done.event("Challenged")
         return event.arguments["dispute"], first_position(event.arguments)
 
     # Disputes
+
+    def challenging(self, claim: bytes, program: Program) -> Call:
+        """The call that disputes a claim at its trace root."""
+        return calls.challenge(claim, program, self.look().claims[claim].trace_root)
 
     def expiry(self, disputes: Sequence[bytes]) -> Call:
         """The call that expires disputes, by their ids."""

@@ -101,7 +101,11 @@ def test_invariant_4_proofs_about_another_claim_are_refused(arena: Arena) -> Non
     assert arena.refuses(arena.challenger, proof) == "WrongPostedList"
     claim = arena.claim(ReplacedOutput(LIAR, _altered(LIAR)))
     outputs = [tensor_bytes(output) for output in _altered(LIAR)]
-    assert arena.refuses(arena.challenger, calls.prove_output(claim, HONEST, outputs, 0, 0)) == "WrongTensorPath"
+    proof = calls.prove_output(claim, HONEST, outputs, 0, 0)
+    assert arena.refuses(arena.challenger, proof) == "WrongTraceRoot"
+    *rest, (chunk, chunk_path, root, root_path, none) = proof.arguments
+    longer = replace(proof, arguments=(*rest, (chunk, chunk_path, root, [*root_path, bytes(32)], none)))
+    assert arena.refuses(arena.challenger, longer) == "WrongTensorPath"
 
 
 def _altered(execution: Interpretation) -> tuple[Array, ...]:
@@ -168,7 +172,7 @@ def test_invariant_7_nothing_is_missing_because_its_hash_is_zero(arena: Arena) -
     arena.set_time(deadline_of(arena, dispute))
     assert arena.stranger.transact(arena.expiry([dispute])).event("Resolved").arguments["challengerWon"]
     unknown = bytes(32)
-    assert arena.refuses(arena.challenger, calls.challenge(unknown, PROGRAM)) == "UnknownClaim"
+    assert arena.refuses(arena.challenger, calls.challenge(unknown, PROGRAM, unknown)) == "UnknownClaim"
     assert arena.refuses(arena.executor, calls.accept(unknown)) == "UnknownRequest"
     assert arena.refuses(arena.executor, calls.settle(Party(unknown, arena.executor.address))) == "UnknownDispute"
 
@@ -179,7 +183,7 @@ def test_invariant_8_a_participant_that_misbehaves_on_payment_holds_up_nobody(ar
     contract = arena.participant(conduct)
     assert arena.through(contract, calls.deposit(2 * ETHER))
     claim = arena.claim(LIAR)
-    assert arena.through(contract, calls.challenge(claim, PROGRAM))
+    assert arena.through(contract, arena.challenging(claim, PROGRAM))
     second, _ = arena.challenge(claim, PROGRAM)
     first = arena.executor.view("disputeId", claim, contract)
     arena.pass_time(arena.deployment.parameters.clock)
@@ -252,8 +256,8 @@ def test_invariant_10_half_is_burned_and_every_standing_dispute_is_paid_for_its_
     assert settled > 0
     assert settled + arena.executor.view("creditsOf", arena.challenger.address) == stake // 2
     assert arena.refuses(arena.other, arena.settlement(bystander)) == "DisputeIsResolved"
-    assert arena.refuses(arena.other, calls.challenge(claim, PROGRAM)) == "AlreadyChallenged"
-    assert arena.refuses(arena.stranger, calls.challenge(claim, PROGRAM)) == "ClaimHasFallen"
+    assert arena.refuses(arena.other, arena.challenging(claim, PROGRAM)) == "AlreadyChallenged"
+    assert arena.refuses(arena.stranger, arena.challenging(claim, PROGRAM)) == "ClaimHasFallen"
 
 
 def test_invariant_11_no_clock_but_the_blocks_timestamp() -> None:

@@ -86,11 +86,11 @@ def test_an_answer_has_the_declared_form_and_is_in_time(arena: Arena) -> None:
 
 def test_a_claim_is_challenged_once_by_each_and_only_in_its_window(arena: Arena) -> None:
     claim = arena.claim(HONEST)
-    challenge = calls.challenge(claim, MODEL.program)
+    challenge = arena.challenging(claim, MODEL.program)
     arena.challenger.transact(challenge)
     assert arena.refuses(arena.challenger, challenge) == "AlreadyChallenged"
     assert arena.refuses(arena.stranger, challenge) == "FreeStakeTooLow"
-    assert arena.refuses(arena.other, calls.challenge(claim, small_model(seed=8).program)) == "HeadNotOfModel"
+    assert arena.refuses(arena.other, arena.challenging(claim, small_model(seed=8).program)) == "HeadNotOfModel"
     assert arena.refuses(arena.stranger, calls.finalise(claim)) == "WindowStillOpen"
     arena.pass_time(arena.deployment.parameters.window)
     assert arena.refuses(arena.other, challenge) == "WindowIsOver"
@@ -102,7 +102,7 @@ def test_a_final_claim_is_final(arena: Arena) -> None:
     arena.pass_time(arena.deployment.parameters.window)
     arena.executor.transact(calls.finalise(claim))
     assert arena.refuses(arena.executor, calls.finalise(claim)) == "ClaimIsFinal"
-    assert arena.refuses(arena.challenger, calls.challenge(claim, MODEL.program)) == "ClaimIsFinal"
+    assert arena.refuses(arena.challenger, arena.challenging(claim, MODEL.program)) == "ClaimIsFinal"
 
 
 def test_locked_stake_neither_leaves_nor_is_locked_twice(arena: Arena) -> None:
@@ -110,7 +110,7 @@ def test_locked_stake_neither_leaves_nor_is_locked_twice(arena: Arena) -> None:
     arena.stranger.transact(calls.deposit(parameters.challenger_bond))
     arena.challenge(arena.claim(HONEST), MODEL.program, by=arena.stranger)
     assert arena.refuses(arena.stranger, calls.start_withdrawal(1)) == "FreeStakeTooLow"
-    second = calls.challenge(arena.claim(HONEST), MODEL.program)
+    second = arena.challenging(arena.claim(HONEST), MODEL.program)
     assert arena.refuses(arena.stranger, second) == "FreeStakeTooLow"
     assert arena.refuses(arena.stranger, calls.withdraw()) == "NothingToWithdraw"
     assert arena.refuses(arena.stranger, calls.collect()) == "NothingToCollect"

@@ -43,8 +43,8 @@ def test_a_second_answer_takes_the_place_of_one_that_fell(arena: Arena) -> None:
     assert arena.refuses(arena.stranger, calls.finalise(first)) == "ClaimHasFallen"
     arena.stranger.transact(calls.finalise(second))
     assert (status_of(arena, first), status_of(arena, second)) == (FALLEN, FINAL)
-    assert arena.refuses(arena.other, calls.challenge(first, PROGRAM)) == "AlreadyChallenged"
-    assert arena.refuses(arena.stranger, calls.challenge(first, PROGRAM)) == "ClaimHasFallen"
+    assert arena.refuses(arena.other, arena.challenging(first, PROGRAM)) == "AlreadyChallenged"
+    assert arena.refuses(arena.stranger, arena.challenging(first, PROGRAM)) == "ClaimHasFallen"
     arena.other.transact(arena.settlement(bystander))
     outputs = [tensor_bytes(output) for output in HONEST.outputs]
     assert arena.executor.view("resultOf", request)[1] == posted.commitment(outputs)

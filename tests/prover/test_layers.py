@@ -1,4 +1,4 @@
-"""Blocks become layers, and are joined where hashing what they hand on would take more than its share of a run."""
+"""Layers: blocks, joined where hashing what they hand on would take too much of a run; keys and values are kept."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from torch import nn
 
 from prover.compiler import CompiledModel, compile, lower
 from prover.compiler.layers import joinable
-from prover.operators import TABLE
+from prover.operators import TABLE, row_of
 from prover.program import (
     CheckpointRef,
     DType,
     Immediate,
     InputRef,
     Layer,
+    Opcode,
     Operator,
     OutputSpec,
     Program,
@@ -28,6 +29,7 @@ from prover.program import (
     WeightRef,
 )
 from prover.runtime import Runtime
+from tests.prover.transformers_models import compiled, sample
 
 I16 = DType.I16
 
@@ -122,3 +124,42 @@ def test_a_model_of_joined_layers_computes_the_same(monkeypatch: pytest.MonkeyPa
 
 def test_a_small_one_keeps_its_blocks_apart() -> None:
     assert mixer(64).program.names == ("blocks.0", "blocks.1", "blocks.2")
+
+
+# Keys and values
+
+
+def checkpoints(model: CompiledModel, layer: int) -> list[tuple[int, str]]:
+    """(number of operator, its name) of what a layer commits."""
+    held = model.program.layers[layer]
+    return [(output, row_of(held.operators[output]).name) for output in held.outputs]
+
+
+def read_by_attention(model: CompiledModel, layer: int) -> set[int]:
+    """Operators of a layer whose results a product of two different activations takes as its second factor."""
+    found = set()
+    for operator in model.program.layers[layer].operators:
+        if operator.opcode is Opcode.DOT and operator.terms > 2:  # rotary pairs have two
+            sources = [x.source for x in operator.operands[:2] if isinstance(x, View)]
+            if len(set(sources)) == 2 and all(isinstance(source, ResultRef) for source in sources):
+                found.add(sources[1].operator)  # type: ignore[union-attr]
+    return found
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_keys_and_values_of_causal_attention_are_checkpoints_of_their_layer(name: str) -> None:
+    model = compiled(name)
+    for layer in (0, 1):
+        kept = {output for output, _ in checkpoints(model, layer)}
+        factors = read_by_attention(model, layer)
+        assert factors
+        assert factors < kept
+    run = Runtime(model.program, model.weights).run(model.quantise(*sample(name, 7)))
+    assert all(len(roots) >= 2 for roots in run.trace.roots[:2])
+
+
+@pytest.mark.parametrize("name", ["bert", "vit"])
+def test_those_of_other_attention_are_not(name: str) -> None:
+    model = compiled(name)
+    for layer in range(len(model.program.layers)):
+        assert not read_by_attention(model, layer) & {output for output, _ in checkpoints(model, layer)}
