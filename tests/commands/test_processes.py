@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
+from eth_account import Account
 
 from contracts.chain import Chain
 from contracts.client import Client
 from contracts.keys import load_account
 from contracts.observer import Observer
+from contracts.provider import DEVNET_KEYS
 from deploy.devnet import Devnet
 from tests.agents.stage import ETHER
 from tests.commands.conftest import assert_shows_no_key
@@ -29,9 +31,9 @@ def connected(devnet: Devnet) -> list[str]:
 
 
 @contextmanager
-def started(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(module: str, *arguments: str, output: IO[str] | int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:
@@ -66,18 +68,15 @@ def test_an_agent_deposits_its_stake_and_ends_when_it_is_told_to(
     assert Observer(client, client.address).observe().account.free == int(stake[:2]) * ETHER
 
 
-def test_an_agent_whose_log_finds_no_room_works_on(devnet: Devnet) -> None:
-    files = devnet.files
-    account = load_account(None, "mistaken", files.keys)
-    client = Client(Chain.connect(devnet.server.url), devnet.deployment, account)
-    (key := files.directory / "full.json").write_text(json.dumps({"watcher": account.key.hex()}))
-    command = [sys.executable, "-m", "watcher.cli", "--stake", "3eth", *connected(devnet), "--key", str(key)]
-    with Path("/dev/full").open("w") as full, subprocess.Popen(command, stdout=full, stderr=subprocess.PIPE) as process:
-        eventually(lambda: Observer(client, client.address).observe().account.free == 3 * ETHER)
-        assert process.poll() is None
+def test_an_agent_whose_log_finds_no_room_works_on(devnet: Devnet, tmp_path: Path) -> None:
+    client = Client(Chain.connect(devnet.server.url), devnet.deployment, Account.from_key(DEVNET_KEYS[9]))
+    (key := tmp_path / "key").write_text(DEVNET_KEYS[9])
+    flags = ("--stake", "3eth", *connected(devnet), "--key", str(key))
+    with Path("/dev/full").open("w") as full, started("watcher.cli", *flags, output=full) as process:
+        eventually(lambda: Observer(client, client.address).observe().account.free == 3 * ETHER, seconds=60)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
-    assert b"Traceback" not in errors
+    assert "Traceback" not in errors
 
 
 def test_a_refusal_is_one_line_on_standard_error_and_a_status(devnet: Devnet) -> None:

@@ -14,18 +14,15 @@ import signal
 import statistics
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Self
 
 from eth_account import Account
 
 from contracts import calls
-from contracts.agent import hexed
 from contracts.chain import Chain
 from contracts.client import Client
 from contracts.deployment import deploy
@@ -40,6 +37,7 @@ from prover import encoding, model_folder
 from prover.errors import RefuteError
 from prover.examples.digits_model import compile_digits
 from prover.trace import tensor_bytes
+from tests.nightly.hearing import Hearing, Said, Sightings
 from tests.nightly.report import merge
 
 ETHER = 10**18
@@ -49,11 +47,9 @@ AT_ONCE = 40
 PATIENCE = 120.0
 """Seconds without any progress after which the run is given up."""
 WARM = 0.2
-"""Share of the queries before memory counts."""
+"""Share of the queries that each watcher has verified before memory counts."""
 GROWTH = 20.0
 """MiB that a process may grow by after that."""
-LOOK = 0.02
-"""Seconds between looks for new claims: how exactly lags are known."""
 
 
 @dataclass
@@ -79,68 +75,6 @@ class Figures:
     def growth(self) -> float:
         """MiB by which a process has grown since it was warm, at most."""
         return max(self.mib_end[name] - warm for name, warm in self.mib_warm.items())
-
-
-@dataclass(frozen=True)
-class Said:
-    """One event of an agent's log."""
-
-    event: str
-    claim: str
-    at: float
-
-
-class Hearing:
-    """The events about claims that an agent logs, each line read once."""
-
-    def __init__(self, agent: Agent) -> None:
-        self.agent = agent
-        self._log = agent.log.open(errors="replace")
-        self._begun = ""
-
-    def new(self) -> Iterator[Said]:
-        """Those since the last time; a line that is still being written is left for later."""
-        for part in self._log:
-            line, self._begun = self._begun + part, ""
-            if not line.endswith("\n"):
-                self._begun = line
-                return
-            try:
-                held = json.loads(line)
-                yield Said(held["event"], held["claim"], datetime.fromisoformat(held["timestamp"]).timestamp())
-            except (ValueError, KeyError, TypeError):
-                continue
-
-
-class Sightings:
-    """When each claim was first seen on the chain, by one who looks all the time; seconds since 1970, by claim."""
-
-    def __init__(self, client: Client) -> None:
-        self.at: dict[str, float] = {}
-        self._client = client
-        self._next = client.deployment.block
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(LOOK):
-            head = self._client.chain.block().number
-            if head < self._next:
-                continue
-            now = time.time()
-            for log in self._client.chain.logs(self._client.deployment.refute, self._next, head):
-                event = self._client.decode(log)
-                if event is not None and event.name == "Claimed":
-                    self.at[hexed(event.arguments["claim"])] = now
-            self._next = head + 1
 
 
 class Sustained:
@@ -200,7 +134,7 @@ class Sustained:
         while True:
             answered = sum(r.claim is not None for r in self._mine(asked))
             verdicts = self._verdicts()
-            if not figures.mib_warm and answered >= WARM * queries:
+            if not figures.mib_warm and self._fewest() >= WARM * queries:
                 figures.mib_warm = self._mib()
             if len(verdicts) >= 2 * queries:
                 break
@@ -234,6 +168,11 @@ class Sustained:
                 raise outcome
             ids.append(outcome.event("Requested").arguments["request"])
         return ids
+
+    def _fewest(self) -> int:
+        """Verdicts of the watcher that is behind."""
+        given = Counter(name for name, _ in self._agreed)
+        return min(given[watcher.name] for watcher in self.watchers)
 
     def _verdicts(self) -> list[Said]:
         """One of each watcher for each claim."""
