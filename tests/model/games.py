@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from prover.game import rules
@@ -20,10 +20,11 @@ from prover.game.adversaries import (
     WanderingChallenger,
 )
 from prover.game.moves import Step
-from prover.game.players import Challenger, Defender
+from prover.game.players import Challenger, Defender, Player
 from prover.game.position import Phase, Position, Side
 from prover.game.refutations import Refuted
 from prover.game.simulator import Opens, Outcome, Picks, initial_position, play
+from prover.trace import Execution
 from tests.model import players
 from tests.model.players import BACK, DOUBLED, INPUTS, LARGEST, LOOKED_UP, OPERATORS, PROGRAM, SUMS, Quitting
 
@@ -42,6 +43,12 @@ class Game:
     honest: Side
     intended: Cell | None = None
 
+    @property
+    def execution(self) -> Execution:
+        """What the executor claims."""
+        assert isinstance(self.executor, Player)
+        return self.executor.execution
+
 
 @dataclass
 class Tally:
@@ -56,12 +63,17 @@ class Tally:
     """Number, intended and actual cell of steered games that ended elsewhere."""
 
     def table(self) -> str:
-        endings = sorted({ending for _, ending in STEERED})
-        rows = [f"{'level':8}" + "".join(f"{ending:>16}" for ending in endings)]
-        for level in dict.fromkeys(phase.level for phase in Phase):
-            counts = ((self.cells[level, e] if (level, e) in STEERED else "-") for e in endings)
-            rows.append(f"{level:8}" + "".join(f"{count:>16}" for count in counts))
-        return "\n".join(rows)
+        return table(self.cells)
+
+
+def table(cells: Mapping[Cell, int]) -> str:
+    """How many games ended where: a row for each level, "-" where there is no such ending."""
+    endings = sorted({ending for _, ending in STEERED})
+    rows = [f"{'level':8}" + "".join(f"{ending:>16}" for ending in endings)]
+    for level in dict.fromkeys(phase.level for phase in Phase):
+        counts = ((cells.get((level, e), 0) if (level, e) in STEERED else "-") for e in endings)
+        rows.append(f"{level:8}" + "".join(f"{count:>16}" for count in counts))
+    return "\n".join(rows)
 
 
 def cell_of(outcome: Outcome, first: Position) -> Cell:
@@ -164,7 +176,8 @@ def _random_game(rng: random.Random) -> Game:
         wandering = WanderingChallenger(players.honest(), rng.randrange)
         mistaken = players.player(MistakenChallenger, players.draw_fault(rng))
         phase = rng.choice([p for p in Phase if p.side is Side.CHALLENGER])
-        return _defended(rng.choice([wandering, wandering, mistaken, Quitting(wandering, phase)]))
+        others: list[Picks] = [wandering, wandering, mistaken, Quitting(wandering, phase)]
+        return _defended(rng.choice(others))
     execution = players.draw_fault(rng, OPERATORS)
     phase = rng.choice([p for p in Phase if p.side is Side.EXECUTOR])
     silent = SilentDefender(execution)

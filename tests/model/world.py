@@ -1,0 +1,274 @@
+"""Many parties, claims and disputes at once on the contracts and the model.
+
+Honest accounts move in time; the others move, wait and send what is not allowed as they are told. Every dispute is one
+of `tests.model.games`, so that it is known who is honest and, if the game is steered, where it ends.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, field
+
+from contracts import calls
+from contracts.ledger import first_position, position_after
+from prover import merkle
+from prover.errors import IllegalMove
+from prover.game import rules
+from prover.game.adversaries import WanderingChallenger
+from prover.game.moves import Move, PickTensor, PickTrace, Step, opened_content
+from prover.game.openings import Opened
+from prover.game.players import Challenger, NothingDiffers
+from prover.game.position import Party, Position, Side
+from prover.game.refutations import Refuted
+from prover.game.simulator import Picks
+from tests.model import players
+from tests.model.games import Game
+from tests.model.ledger import NODE_UNITS, PICK_UNITS, PROOF_UNITS
+from tests.model.records import Illegal
+from tests.model.twin import ACCOUNTS, CHALLENGER, EXECUTOR, PARAMETERS, Tally, Twin
+
+DELAY = PARAMETERS.window + 2 * PARAMETERS.clock
+"""Seconds from a claim to its end at the latest, if anyone cares to end it."""
+LAZY = 0.3
+"""Share of worlds in which who moves in time does so in the last second."""
+
+
+@dataclass
+class Contest:
+    """One dispute: who plays it, and how far it is."""
+
+    game: Game
+    challenger: Picks
+    honest: Side | None
+    """None where both sides are adversaries."""
+    position: Position
+    history: list[Opened] = field(default_factory=list)
+    steered: bool = False
+    stuck: bool = False
+    """The side to move has nothing that the rules take."""
+
+
+class World(Twin):
+    """Disputes over what is claimed, and time. Everything drawn comes from `seed`."""
+
+    def __init__(self, seed: int, tally: Tally) -> None:
+        super().__init__(tally)
+        self.seed = seed
+        self.rng = random.Random(seed)
+        self.lazy = self.rng.random() < LAZY
+        """Who moves in time does so in the last second."""
+        self.contests: dict[bytes, Contest] = {}
+
+    # Disputes
+
+    def dispute(self, game: Game, requester: str, rogue: str, fee: int, least: int = 0, *, at: bool = False) -> None:
+        """A request, accepted and answered by the game's executor and disputed by its challenger, if all can pay."""
+        executor, challenger = (EXECUTOR, rogue) if game.honest is Side.EXECUTOR else (rogue, CHALLENGER)
+        request = self.ask(requester, game, fee, least)
+        if self.accept(request, executor) and (claim := self.claim(request, executor, game)):
+            self.challenge(claim, challenger, main=True, at=at)
+
+    def challenge(self, claim: bytes, who: str, *, main: bool, at: bool) -> None:
+        """Open a dispute, at a node of the claim if `at`. `main`: by the game's challenger, else one that wanders."""
+        game = self.games[claim]
+        execution = game.execution
+        wanders = WanderingChallenger(players.honest(), self.rng.randrange)
+        challenger = game.challenger if main else wanders
+        honest = game.honest if main or game.honest is Side.EXECUTOR else None
+        program, nodes = execution.program, execution.trace.nodes
+        call = calls.challenge(claim, program, execution.trace.root)
+        child = self.rng.randrange(len(nodes))
+        if at and main:
+            try:
+                at = isinstance(challenger, Challenger) and (game.intended or ("", ""))[0] != "trace"
+                child = challenger.first_pick(nodes) if isinstance(challenger, Challenger) else child
+            except NothingDiffers:
+                at = False
+        if at:
+            call = calls.challenge_at(claim, program, nodes, child)
+        id = bytes(self.protocol.view("disputeId", claim, who))
+
+        def then(events: dict[str, dict[str, object]]) -> None:
+            position = first_position(events["Challenged"])
+            contest = Contest(game, challenger, honest, position, steered=main and game.intended is not None)
+            if at:
+                contest.history.append(Opened(position, events["Moved"]["opened"]))  # type: ignore[arg-type]
+                contest.position = position_after(position, events["Moved"])
+            self.contests[id] = contest
+            self.model.challenge(id, claim, who, contest.position.phase.side)
+
+        self.both(who, call, lambda: self.model.require_challenge(id, claim, who), then)
+
+    def move(self, id: bytes) -> bool:
+        """The side to move makes its move, if it has one that it wants to make; whether it was taken."""
+        contest, dispute = self.contests[id], self.model.disputes[id]
+        position = contest.position
+        claim = self.model.claims[dispute.claim]
+        executors = position.phase.side is Side.EXECUTOR
+        try:
+            if executors:
+                move: Move | None = contest.game.executor.answer(position)
+            else:
+                move = contest.challenger.reply(position, contest.history)
+        except NothingDiffers:
+            move = None
+        if move is None:
+            contest.stuck = True
+            return False
+        who = claim.executor if executors else dispute.challenger
+        after: list[Position | Refuted] = []
+
+        def allowed() -> None:
+            self.model.require_move(id)
+            try:
+                after.append(rules.apply(position, move))
+            except IllegalMove as illegal:
+                raise Illegal(illegal.rule) from illegal
+
+        def then(_: object) -> None:
+            self._moved(id, move, after[0])
+
+        taken = self.both(who, calls.answer(id, position, move), allowed, then)
+        contest.stuck = not taken
+        return taken
+
+    def _moved(self, id: bytes, move: Move, after: Position | Refuted) -> None:
+        contest = self.contests[id]
+        if isinstance(after, Refuted):
+            self.model.add_tariff(id, PROOF_UNITS)
+            self._end(id, "step" if isinstance(move, Step) else "seam")
+            self.model.win(id)
+            return
+        if contest.position.phase.side is Side.CHALLENGER:
+            self.model.add_tariff(id, NODE_UNITS if isinstance(move, PickTrace | PickTensor) else PICK_UNITS)
+        if content := opened_content(move):
+            contest.history.append(Opened(contest.position, content))
+        contest.position = after
+        self.model.turn(id, after.phase.side)
+        (status, phase, deadline, idle, tariff), stored = self.protocol.view("disputeOf", id)
+        held = self.model.disputes[id]
+        assert stored == merkle.keccak(*after.words()), "the contract stands at the rules' position"
+        assert (status, phase) == (1, after.phase)
+        expected = (held.deadline, held.idle, held.tariff)
+        assert (deadline, idle, tariff) == expected, (deadline, idle, tariff, expected, move)
+
+    def _end(self, id: bytes, ending: str) -> None:
+        contest = self.contests[id]
+        cell = contest.position.phase.level, ending
+        self.tally.games += 1
+        self.tally.cells[cell] += 1
+        if contest.steered and contest.game.intended not in (None, ("", ""), cell):
+            self.tally.astray.append((contest.game.intended or cell, cell))
+
+    def expire(self, ids: list[bytes], who: str) -> bool:
+        parties = [Party(self.model.disputes[id].claim, self.model.disputes[id].challenger) for id in ids]
+        before = {id: self.model.disputes[id].status for id in ids}
+        taken = self.simple(who, calls.expire(parties), lambda: self.model.expire(ids))
+        for id in dict.fromkeys(ids):
+            status = self.model.disputes[id].status
+            if status != before[id]:
+                self._end(id, "executor out" if status == "won" else "challenger out")
+        return taken
+
+    def settle(self, id: bytes, who: str) -> bool:
+        dispute = self.model.disputes[id]
+        taken = self.simple(who, calls.settle(Party(dispute.claim, dispute.challenger)), lambda: self.model.settle(id))
+        self.tally.games += taken
+        return taken
+
+    # Time
+
+    def running(self) -> list[bytes]:
+        return [
+            id
+            for id, d in self.model.disputes.items()
+            if d.status == "active" and self.model.claims[d.claim].fallen_at is None
+        ]
+
+    def honest_moves(self) -> None:
+        """Every honest side that is to move does, as long as it can; so does who is steered, while it has a move."""
+        for _ in range(64):
+            ready = [id for id in self.running() if self._moves_in_time(id)]
+            if not [id for id in ready if self.move(id)]:
+                return
+        raise AssertionError("a dispute does not come to an end")
+
+    def _moves_in_time(self, id: bytes) -> bool:
+        contest, dispute = self.contests[id], self.model.disputes[id]
+        moves = contest.steered or contest.honest is dispute.side
+        return moves and not contest.stuck and self.model.now < dispute.deadline
+
+    def pass_time(self, seconds: int) -> None:
+        """Whoever moves in time does first, or in its last second."""
+        until = self.model.now + seconds
+        if not self.lazy:
+            self.honest_moves()
+        while (last := self._last_second()) < until:
+            self._set_time(int(last))
+            self.honest_moves()
+        self._set_time(until)
+
+    def _last_second(self) -> float:
+        """The first in which a time to move runs out that will not be let run out; infinity if there is none."""
+        deadlines = [self.model.disputes[id].deadline for id in self.running() if self._moves_in_time(id)]
+        return max(self.model.now, min(deadlines) - 1) if deadlines else math.inf
+
+    def _set_time(self, now: int) -> None:
+        self.model.now = now
+        self.protocol.set_time(now)
+        for id in self.running():
+            dispute = self.model.disputes[id]
+            if now >= self.model.claims[dispute.claim].posted + DELAY:
+                assert now >= dispute.deadline, "whatever was played, anyone may end a dispute by now"
+
+    def deadlines(self) -> list[int]:
+        """Every moment to come at which something begins or ends to be allowed."""
+        times = [d.deadline for d in self.model.disputes.values() if d.status == "active"]
+        times += [c.window_end for c in self.model.claims.values() if c.over_at is None]
+        times += [r.due for r in self.model.requests.values() if r.status == "accepted"]
+        times += [a.due for a in self.model.accounts.values() if a.leaving]
+        return sorted(time for time in times if time > self.model.now)
+
+    def finish(self) -> None:
+        """Play everything to its end, and check what should hold then."""
+        for _ in range(400):
+            self.honest_moves()
+            for id in self.running():
+                if not self.contests[id].stuck and id in self.running():
+                    self.move(id)
+            self._poke()
+            pending = [c for c in self.model.claims.values() if c.over_at is None]
+            if not pending and not self._unsettled():
+                break
+            if all(self.contests[id].stuck for id in self.running()) and (times := self.deadlines()):
+                self._set_time(times[0])
+        else:
+            raise AssertionError("the world does not come to an end")
+        self._check_over()
+
+    def _unsettled(self) -> list[bytes]:
+        return [id for id, d in self.model.disputes.items() if d.status == "active"]
+
+    def _poke(self) -> None:
+        anyone = self.rng.choice(ACCOUNTS)
+        if over := [id for id in self.running() if self.model.now >= self.model.disputes[id].deadline]:
+            self.expire(over, anyone)
+        for id in self._unsettled():
+            if self.model.claims[self.model.disputes[id].claim].fallen_at is not None:
+                self.settle(id, anyone)
+        for id, claim in self.model.claims.items():
+            if claim.over_at is None and not claim.unresolved and self.model.now >= claim.window_end:
+                self.finalise(id, anyone)
+
+    def _check_over(self) -> None:
+        """INVARIANTS 1 to 3 and 9: who is honest has won, in time, and nothing is left locked for nothing."""
+        for id, claim in self.model.claims.items():
+            assert claim.over_at is not None
+            if self.games[id].honest is Side.EXECUTOR:
+                assert claim.fallen_at is None, "an honest answer stands"
+            elif any(d.claim == id and d.challenger == CHALLENGER for d in self.model.disputes.values()):
+                assert claim.fallen_at is not None, "a lie that an honest watcher disputes falls"
+        accepted = [r for r in self.model.requests.values() if r.status == "accepted"]
+        locked = sum(account.locked for account in self.model.accounts.values())
+        assert locked == sum(map(self.model.stake_of, accepted))
