@@ -67,9 +67,10 @@ class Arena:
         self._contracts: dict[str, Participant] = {}
         self.participants: list[str] = []
         """Addresses besides the devnet's that have money in the contract."""
+        self._observer = Observer(self.executor)
 
     def look(self) -> Snapshot:
-        return Observer(self.executor).observe()
+        return self._observer.observe()
 
     # Time and money
 
