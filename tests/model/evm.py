@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any
@@ -16,7 +15,6 @@ from contracts.deployment import Parameters, constructor_arguments
 
 START = 1_700_000_000
 DEPLOYER = "0x" + "99" * 20
-_COINBASE = "0x" + "00" * 20
 _GAS = 30_000_000
 _BASEFEE, _GASPRICE, _PUSH1, _PUSH32 = 0x48, 0x3A, 0x60, 0x7F
 _REVERTED = re.compile(r"Revert \{.*output: 0x([0-9a-f]*)")
@@ -31,7 +29,7 @@ class Refused(Exception):
 
 
 class Protocol:
-    """The deployed contracts, one block a transaction; every transaction pays the base fee, in wei per gas.
+    """The deployed contracts, one block a transaction, at a base fee in wei per gas; nobody is charged for gas.
 
     For pyrevm a block's base fee is 0 whatever one says, so Refute reads the transaction's gas price in its place.
     """
@@ -40,8 +38,6 @@ class Protocol:
         self._evm = EVM()
         self._abi = refute_abi()
         self._base_fee = base_fee
-        self._fees: Counter[str] = Counter()
-        """Paid to the coinbase so far, by sender."""
         self._number = 1
         self.gas = 0
         """Of the last transaction."""
@@ -73,8 +69,8 @@ class Protocol:
         return int(self._evm.get_balance(self.address))
 
     def balance_of(self, account: str) -> int:
-        """As if gas cost nothing; wei."""
-        return int(self._evm.get_balance(account)) + self._fees[account]
+        """Wei."""
+        return int(self._evm.get_balance(account))
 
     def send(self, sender: str, call: Call) -> dict[str, dict[str, Any]]:
         """The events of a transaction: name to arguments, the last of each name. Refused if it reverts."""
@@ -88,12 +84,9 @@ class Protocol:
             output = _REVERTED.search(str(error))
             name = self._abi.decode_error(bytes.fromhex(output[1]))[0] if output else str(error)
             raise Refused(name) from None
-        finally:
-            paid = int(self._evm.get_balance(_COINBASE)) - self._fees.total()
-            self._fees[sender] += paid
-            self.gas = paid // self._base_fee
         result = self._evm.result
         assert result is not None
+        self.gas = result.gas_used
         events: dict[str, dict[str, Any]] = {}
         for log in result.logs:
             raw = log.data[1] if isinstance(log.data, tuple) else log.data

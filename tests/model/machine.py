@@ -90,6 +90,15 @@ class Machine(RuleBasedStateMachine):
     def challenge(self, number: int, who: str, at: bool) -> None:
         self.world.challenge(self._of(self._claims(), number), who, main=False, at=at)
 
+    @precondition(lambda self: self.world.standing())
+    @rule(number=ANY, rogues=st.lists(ROGUE, min_size=2, unique=True), rounds=st.integers(0, 8), at=st.booleans())
+    def crowd(self, number: int, rogues: list[str], rounds: int, at: bool) -> None:
+        """Several dispute one claim, and everybody moves on it for a while."""
+        claim = self._of(self.world.standing(), number)
+        for rogue in rogues:
+            self.world.challenge(claim, rogue, main=False, at=at)
+        self.world.everybody_moves(claim, rounds)
+
     @precondition(lambda self: self.world.model.claims)
     @rule(number=ANY, who=WHO)
     def finalise(self, number: int, who: str) -> None:
@@ -106,6 +115,11 @@ class Machine(RuleBasedStateMachine):
     @rule(numbers=st.lists(ANY, min_size=1, max_size=4), who=WHO)
     def expire(self, numbers: list[int], who: str) -> None:
         self.world.expire([self._of(self._disputes(), number) for number in numbers], who)
+
+    @precondition(lambda self: self.world.overdue())
+    @rule(who=WHO, some=st.integers(1, 5))
+    def expire_what_is_overdue(self, who: str, some: int) -> None:
+        self.world.expire(self.world.overdue()[:some], who)
 
     @precondition(lambda self: self.world.model.disputes)
     @rule(number=ANY, who=WHO)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from contracts import calls
 from contracts.calls import Call
-from contracts.deployment import DEVNET_PARAMETERS
+from contracts.deployment import DEVNET_PARAMETERS, Parameters
 from prover import encoding
 from prover.program import Program
 from prover.trace import tensor_bytes
@@ -20,7 +20,6 @@ from tests.model.records import Account, Illegal, Request
 
 ETHER = 10**18
 PARAMETERS = DEVNET_PARAMETERS
-BASE_FEE = 30 * 10**9
 ACCOUNTS = [f"0x{number:02x}" + "55" * 19 for number in range(1, 10)]
 REQUESTERS, (EXECUTOR, CHALLENGER, *ROGUES) = ACCOUNTS[:2], ACCOUNTS[2:]
 """The first four are honest; the rogues do what they are told."""
@@ -48,11 +47,12 @@ class Tally:
 class Twin:
     """Stakes, requests and claims. The accounts and a model are there; who may be slashed has a stake."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Tally, parameters: Parameters, base_fee: int) -> None:
         self.tally = tally
-        self.protocol = Protocol(PARAMETERS, ACCOUNTS, BASE_FEE)
+        self.parameters = parameters
+        self.protocol = Protocol(parameters, ACCOUNTS, base_fee)
         accounts = {account: Account() for account in ACCOUNTS}
-        self.model = Ledger(PARAMETERS, min(BASE_FEE, PARAMETERS.peak_gas_price), START, accounts)
+        self.model = Ledger(parameters, min(base_fee, parameters.peak_gas_price), START, accounts)
         self.games: dict[bytes, Game] = {}
         """By claim."""
         self._models: set[bytes] = set()

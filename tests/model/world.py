@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from contracts import calls
 from contracts.ledger import first_position, position_after
@@ -30,7 +30,9 @@ from tests.model.twin import ACCOUNTS, CHALLENGER, EXECUTOR, PARAMETERS, Tally, 
 
 DELAY = PARAMETERS.window + 2 * PARAMETERS.clock
 """Seconds from a claim to its end at the latest, if anyone cares to end it."""
-LAZY = 0.3
+BURN_SHARES = 5_000, 9_900, 10_000
+"""With the second a pot does not always pay every tariff."""
+LAZY = 0.5
 """Share of worlds in which who moves in time does so in the last second."""
 
 
@@ -53,9 +55,10 @@ class World(Twin):
     """Disputes over what is claimed, and time. Everything drawn comes from `seed`."""
 
     def __init__(self, seed: int, tally: Tally) -> None:
-        super().__init__(tally)
         self.seed = seed
         self.rng = random.Random(seed)
+        parameters = replace(PARAMETERS, burn_share=self.rng.choice(BURN_SHARES))
+        super().__init__(tally, parameters, self.rng.choice([1, 1, 2]) * parameters.peak_gas_price // 2)
         self.lazy = self.rng.random() < LAZY
         """Who moves in time does so in the last second."""
         self.contests: dict[bytes, Contest] = {}
@@ -186,6 +189,22 @@ class World(Twin):
             if d.status == "active" and self.model.claims[d.claim].fallen_at is None
         ]
 
+    def standing(self) -> list[bytes]:
+        """Claims that may still be disputed."""
+        now = self.model.now
+        return [id for id, c in self.model.claims.items() if c.over_at is None and now < c.window_end]
+
+    def overdue(self) -> list[bytes]:
+        """Disputes whose time to move ran out and that nobody has ended."""
+        return [id for id in self.running() if self.model.now >= self.model.disputes[id].deadline]
+
+    def everybody_moves(self, claim: bytes, rounds: int) -> None:
+        """On one claim, who is honest and who is not."""
+        for _ in range(rounds):
+            for id in self.running():
+                if self.model.disputes[id].claim == claim and not self.contests[id].stuck and id in self.running():
+                    self.move(id)
+
     def honest_moves(self) -> None:
         """Every honest side that is to move does, as long as it can; so does who is steered, while it has a move."""
         for _ in range(64):
@@ -252,7 +271,7 @@ class World(Twin):
 
     def _poke(self) -> None:
         anyone = self.rng.choice(ACCOUNTS)
-        if over := [id for id in self.running() if self.model.now >= self.model.disputes[id].deadline]:
+        if over := self.overdue():
             self.expire(over, anyone)
         for id in self._unsettled():
             if self.model.claims[self.model.disputes[id].claim].fallen_at is not None:

@@ -1,0 +1,43 @@
+"""Two hundred disputes of one claim, a thousand claims at once: nothing gets dearer or later, and defence pays."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.model.devnet import Devnet
+from tests.model.floods import BOND, DELAY, PARAMETERS, Flood, flood_claims, flood_disputes
+
+DISPUTES, CLAIMS = 200, 1_000
+GROWTH = 1.02
+"""Of a transaction's gas: addresses and ids have other zero bytes."""
+
+
+@pytest.fixture(scope="module")
+def few() -> dict[str, int]:
+    """Gas of each transaction where there are two disputes of a claim, and five claims."""
+    return flood_disputes(2).dearest() | flood_claims(5).dearest()
+
+
+@pytest.mark.parametrize(("flood", "count"), [(flood_disputes, DISPUTES), (flood_claims, CLAIMS)])
+def test_in_a_flood_every_transaction_costs_what_it_costs_among_few_and_nothing_honest_is_lost(
+    few: dict[str, int], flood: object, count: int
+) -> None:
+    """INVARIANTS 1, 2 and 3."""
+    assert callable(flood)
+    flooded: Flood = flood(count)
+    for function, gas in flooded.dearest().items():
+        assert gas <= few[function] * GROWTH, function
+    assert flooded.lost == 0
+    assert flooded.seconds <= DELAY + (count if flood is flood_claims else 0), "claims are a second apart"
+
+
+def test_the_defence_costs_less_than_the_bonds_that_it_earns() -> None:
+    """On eth-tester, where gas is a chain's."""
+    disputes = 4
+    flood = flood_disputes(disputes, Devnet)
+    spent = flood.spent_by_executor * PARAMETERS.peak_gas_price
+    assert flood.lost == 0
+    assert flood.earned >= disputes * BOND
+    assert spent < disputes * BOND / 10
+    assert max(flood.dearest().values()) < 500_000
+    assert flood_claims(4, Devnet).lost == 0
