@@ -6,6 +6,7 @@ the name of the contract's error.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from contracts.deployment import Parameters
@@ -15,6 +16,9 @@ from tests.model.records import Account, Claim, Dispute, Request, require
 BASIS = 10_000
 CHALLENGE_UNITS, NODE_UNITS, PICK_UNITS, PROOF_UNITS = 160_000, 65_000, 95_000, 400_000
 """Gas that a challenger is owed: for opening a dispute, a pick of a node, any other pick, and the proof that wins."""
+
+
+RARE = {"fell after a dispute was lost", "a pot too small for all tariffs", "lost at its settlement", "settled"}
 
 
 @dataclass
@@ -30,6 +34,8 @@ class Ledger:
     claims: dict[bytes, Claim] = field(default_factory=dict)
     disputes: dict[bytes, Dispute] = field(default_factory=dict)
     burned: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+    """How often what is rare happened."""
 
     def held(self) -> int:
         """INVARIANT: [inv 9] what the contract should have: stakes, credits, escrow and what is burned."""
@@ -214,9 +220,11 @@ class Ledger:
         request, bond = self.requests[claim.request], self.parameters.challenger_bond
         stake = self.stake_of(request)
         dispute.status = "won"
+        self.seen["fell after a dispute was lost"] += claim.lost > 0
         burned = stake * self.parameters.burn_share // BASIS
         pot = stake - burned
         owed = self._share(dispute, claim, pot) + max(pot - claim.tariffs, 0)
+        self.seen["a pot too small for all tariffs"] += claim.tariffs > pot > 0
         self._slash(claim.executor, stake)
         self.burned += burned + claim.lost * bond
         claim.fallen_at = claim.over_at = self.now
@@ -244,10 +252,12 @@ class Ledger:
         assert claim.fallen_at is not None
         if dispute.side is Side.CHALLENGER and dispute.deadline <= claim.fallen_at:
             dispute.status = "lost"
+            self.seen["lost at its settlement"] += 1
             self._slash(dispute.challenger, bond)
             self.burned += bond
         else:
             dispute.status = "settled"
+            self.seen["settled"] += 1
             self._unlock(dispute.challenger, bond)
             owed = self._share(dispute, claim, claim.pot)
             claim.left -= owed

@@ -14,11 +14,13 @@ from tests.model.world import World
 ANY = st.integers(0, 1 << 16)
 WHO = st.sampled_from(ACCOUNTS)
 ROGUE = st.sampled_from(ROGUES)
+CROWD = st.permutations(ROGUES)
 GAME = st.integers(0, 4 * len(STEERED) - 1)
 FEE, LEAST = st.integers(0, ETHER), st.sampled_from([0, 0, 12 * ETHER])
 
 
 STEPS = 60
+CROWDED = 12
 
 
 class Machine(RuleBasedStateMachine):
@@ -53,6 +55,10 @@ class Machine(RuleBasedStateMachine):
         """Requests, accepted and answered: by the honest executor or by a rogue, as each game has it; then disputed."""
         for number in games:
             self.world.dispute(make_game(number, self.world.seed), REQUESTERS[at], rogue, fee, least, at=at)
+
+    @rule(game=GAME, rogues=CROWD, rounds=st.integers(0, 9), expired=st.integers(0, 4), disputed=st.booleans())
+    def crowded(self, game: int, rogues: list[str], rounds: int, expired: int, disputed: bool) -> None:
+        self.world.crowded(make_game(game, self.world.seed), rogues, rounds, expired, disputed=disputed)
 
     @rule(game=GAME, fee=FEE, only=st.sampled_from([None, *ROGUES]))
     def asked(self, game: int, fee: int, only: str | None) -> None:
@@ -156,10 +162,15 @@ class Machine(RuleBasedStateMachine):
 
 
 def play_steered(seed: int, tally: Tally) -> None:
-    """One game to each cell, each in a world of its own."""
+    """One game to each cell, each in a world of its own, and a few worlds with many disputes of one false claim."""
     for number in range(0, 2 * len(STEERED), 2):
         world = World(seed, tally)
         world.dispute(make_game(number, seed), REQUESTERS[0], ROGUES[0], ETHER)
+        world.finish()
+    for number in range(CROWDED):
+        world = World(seed + number, tally)
+        game = make_game(0, seed + number)  # steered to the step
+        world.crowded(game, ROGUES, rounds=2 * (number % 4) + 1, expired=number % 3, disputed=True)
         world.finish()
 
 

@@ -15,6 +15,7 @@ def test_nobody_honest_loses_in_any_interleaving_and_every_ending_is_reached() -
     tally = Tally()
     play_steered(0, tally)
     play_worlds(WORLDS, None, tally)
-    print(f"{tally.games} games, {tally.transactions} transactions\n{table(tally.cells)}\nrefused: {tally.refused}")
+    print(f"{tally.games} games, {tally.transactions} transactions\n{table(tally.cells)}")
+    print(f"seen: {dict(tally.seen)}\nrefused: {dict(tally.refused)}")
     assert tally.games >= GAMES
-    assert tally.sound, (tally.honest_losses, tally.astray, table(tally.cells))
+    assert tally.sound, (tally.honest_losses, tally.astray, tally.seen, table(tally.cells))

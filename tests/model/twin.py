@@ -15,7 +15,7 @@ from prover.trace import tensor_bytes
 from tests.model import players
 from tests.model.evm import START, Protocol, Refused
 from tests.model.games import STEERED, Cell, Game
-from tests.model.ledger import Ledger
+from tests.model.ledger import RARE, Ledger
 from tests.model.records import Account, Illegal, Request
 
 ETHER = 10**18
@@ -37,11 +37,13 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     cells: Counter[Cell] = field(default_factory=Counter)
     astray: list[tuple[Cell, Cell]] = field(default_factory=list)
+    seen: Counter[str] = field(default_factory=Counter)
 
     @property
     def sound(self) -> bool:
-        """No honest loss, none astray, and no cell empty."""
-        return not self.honest_losses and not self.astray and set(self.cells) == set(STEERED)
+        """No honest loss, none astray, no cell empty, and what is rare was seen."""
+        reached = set(self.cells) == set(STEERED) and all(self.seen[what] for what in RARE)
+        return reached and not self.honest_losses and not self.astray
 
 
 class Twin:

@@ -7,211 +7,76 @@ of `tests.model.games`, so that it is known who is honest and, if the game is st
 from __future__ import annotations
 
 import math
-import random
-from dataclasses import dataclass, field, replace
 
-from contracts import calls
-from contracts.ledger import first_position, position_after
-from prover import merkle
-from prover.errors import IllegalMove
-from prover.game import rules
-from prover.game.adversaries import WanderingChallenger
-from prover.game.moves import Move, PickTensor, PickTrace, Step, opened_content
-from prover.game.openings import Opened
-from prover.game.players import Challenger, NothingDiffers
-from prover.game.position import Party, Position, Side
-from prover.game.refutations import Refuted
-from prover.game.simulator import Picks
-from tests.model import players
+from prover.game.position import Side
+from tests.model.contests import Disputes
 from tests.model.games import Game
-from tests.model.ledger import NODE_UNITS, PICK_UNITS, PROOF_UNITS
-from tests.model.records import Illegal
-from tests.model.twin import ACCOUNTS, CHALLENGER, EXECUTOR, PARAMETERS, Tally, Twin
+from tests.model.twin import ACCOUNTS, CHALLENGER, ETHER, EXECUTOR, PARAMETERS, REQUESTERS, Tally
 
 DELAY = PARAMETERS.window + 2 * PARAMETERS.clock
 """Seconds from a claim to its end at the latest, if anyone cares to end it."""
-BURN_SHARES = 5_000, 9_900, 10_000
-"""With the second a pot does not always pay every tariff."""
 LAZY = 0.5
 """Share of worlds in which who moves in time does so in the last second."""
 
 
-@dataclass
-class Contest:
-    """One dispute: who plays it, and how far it is."""
-
-    game: Game
-    challenger: Picks
-    honest: Side | None
-    """None where both sides are adversaries."""
-    position: Position
-    history: list[Opened] = field(default_factory=list)
-    steered: bool = False
-    stuck: bool = False
-    """The side to move has nothing that the rules take."""
-
-
-class World(Twin):
-    """Disputes over what is claimed, and time. Everything drawn comes from `seed`."""
+class World(Disputes):
+    """One chain and its time, with all who act on it."""
 
     def __init__(self, seed: int, tally: Tally) -> None:
-        self.seed = seed
-        self.rng = random.Random(seed)
-        parameters = replace(PARAMETERS, burn_share=self.rng.choice(BURN_SHARES))
-        super().__init__(tally, parameters, self.rng.choice([1, 1, 2]) * parameters.peak_gas_price // 2)
+        super().__init__(seed, tally)
         self.lazy = self.rng.random() < LAZY
         """Who moves in time does so in the last second."""
-        self.contests: dict[bytes, Contest] = {}
+        self._unchallenged: dict[bytes, bool] = {}
+        """Claims that the honest challenger will dispute in their windows' last second, and whether at a node."""
 
-    # Disputes
+    # Games
 
     def dispute(self, game: Game, requester: str, rogue: str, fee: int, least: int = 0, *, at: bool = False) -> None:
         """A request, accepted and answered by the game's executor and disputed by its challenger, if all can pay."""
         executor, challenger = (EXECUTOR, rogue) if game.honest is Side.EXECUTOR else (rogue, CHALLENGER)
         request = self.ask(requester, game, fee, least)
-        if self.accept(request, executor) and (claim := self.claim(request, executor, game)):
+        if not self.accept(request, executor) or not (claim := self.claim(request, executor, game)):
+            return
+        if challenger == CHALLENGER and self.lazy:
+            self._unchallenged[claim] = at
+        else:
             self.challenge(claim, challenger, main=True, at=at)
 
-    def challenge(self, claim: bytes, who: str, *, main: bool, at: bool) -> None:
-        """Open a dispute, at a node of the claim if `at`. `main`: by the game's challenger, else one that wanders."""
-        game = self.games[claim]
-        execution = game.execution
-        wanders = WanderingChallenger(players.honest(), self.rng.randrange)
-        challenger = game.challenger if main else wanders
-        honest = game.honest if main or game.honest is Side.EXECUTOR else None
-        program, nodes = execution.program, execution.trace.nodes
-        call = calls.challenge(claim, program, execution.trace.root)
-        child = self.rng.randrange(len(nodes))
-        if at and main:
-            try:
-                at = isinstance(challenger, Challenger) and (game.intended or ("", ""))[0] != "trace"
-                child = challenger.first_pick(nodes) if isinstance(challenger, Challenger) else child
-            except NothingDiffers:
-                at = False
-        if at:
-            call = calls.challenge_at(claim, program, nodes, child)
-        id = bytes(self.protocol.view("disputeId", claim, who))
+    def crowded(self, game: Game, rogues: list[str], rounds: int, expired: int, *, disputed: bool) -> None:
+        """A claim of one rogue that the others dispute; time runs out for them, and for some it is said.
 
-        def then(events: dict[str, dict[str, object]]) -> None:
-            position = first_position(events["Challenged"])
-            contest = Contest(game, challenger, honest, position, steered=main and game.intended is not None)
-            if at:
-                contest.history.append(Opened(position, events["Moved"]["opened"]))  # type: ignore[arg-type]
-                contest.position = position_after(position, events["Moved"])
-            self.contests[id] = contest
-            self.model.challenge(id, claim, who, contest.position.phase.side)
-
-        self.both(who, call, lambda: self.model.require_challenge(id, claim, who), then)
-
-    def move(self, id: bytes) -> bool:
-        """The side to move makes its move, if it has one that it wants to make; whether it was taken."""
-        contest, dispute = self.contests[id], self.model.disputes[id]
-        position = contest.position
-        claim = self.model.claims[dispute.claim]
-        executors = position.phase.side is Side.EXECUTOR
-        try:
-            if executors:
-                move: Move | None = contest.game.executor.answer(position)
-            else:
-                move = contest.challenger.reply(position, contest.history)
-        except NothingDiffers:
-            move = None
-        if move is None:
-            contest.stuck = True
-            return False
-        who = claim.executor if executors else dispute.challenger
-        after: list[Position | Refuted] = []
-
-        def allowed() -> None:
-            self.model.require_move(id)
-            try:
-                after.append(rules.apply(position, move))
-            except IllegalMove as illegal:
-                raise Illegal(illegal.rule) from illegal
-
-        def then(_: object) -> None:
-            self._moved(id, move, after[0])
-
-        taken = self.both(who, calls.answer(id, position, move), allowed, then)
-        contest.stuck = not taken
-        return taken
-
-    def _moved(self, id: bytes, move: Move, after: Position | Refuted) -> None:
-        contest = self.contests[id]
-        if isinstance(after, Refuted):
-            self.model.add_tariff(id, PROOF_UNITS)
-            self._end(id, "step" if isinstance(move, Step) else "seam")
-            self.model.win(id)
+        Then the honest watcher disputes it, if it is false.
+        """
+        executor, *others = rogues
+        request = self.ask(REQUESTERS[0], game, ETHER)
+        if not self.accept(request, executor) or not (claim := self.claim(request, executor, game)):
             return
-        if contest.position.phase.side is Side.CHALLENGER:
-            self.model.add_tariff(id, NODE_UNITS if isinstance(move, PickTrace | PickTensor) else PICK_UNITS)
-        if content := opened_content(move):
-            contest.history.append(Opened(contest.position, content))
-        contest.position = after
-        self.model.turn(id, after.phase.side)
-        (status, phase, deadline, idle, tariff), stored = self.protocol.view("disputeOf", id)
-        held = self.model.disputes[id]
-        assert stored == merkle.keccak(*after.words()), "the contract stands at the rules' position"
-        assert (status, phase) == (1, after.phase)
-        expected = (held.deadline, held.idle, held.tariff)
-        assert (deadline, idle, tariff) == expected, (deadline, idle, tariff, expected, move)
-
-    def _end(self, id: bytes, ending: str) -> None:
-        contest = self.contests[id]
-        cell = contest.position.phase.level, ending
-        self.tally.games += 1
-        self.tally.cells[cell] += 1
-        if contest.steered and contest.game.intended not in (None, ("", ""), cell):
-            self.tally.astray.append((contest.game.intended or cell, cell))
-
-    def expire(self, ids: list[bytes], who: str) -> bool:
-        parties = [Party(self.model.disputes[id].claim, self.model.disputes[id].challenger) for id in ids]
-        before = {id: self.model.disputes[id].status for id in ids}
-        taken = self.simple(who, calls.expire(parties), lambda: self.model.expire(ids))
-        for id in dict.fromkeys(ids):
-            status = self.model.disputes[id].status
-            if status != before[id]:
-                self._end(id, "executor out" if status == "won" else "challenger out")
-        return taken
-
-    def settle(self, id: bytes, who: str) -> bool:
-        dispute = self.model.disputes[id]
-        taken = self.simple(who, calls.settle(Party(dispute.claim, dispute.challenger)), lambda: self.model.settle(id))
-        self.tally.games += taken
-        return taken
+        for other in others:
+            self.challenge(claim, other, main=False, at=False)
+        self.everybody_moves(claim, rounds)
+        self.pass_time(PARAMETERS.clock)
+        if over := self.overdue()[:expired]:
+            self.expire(over, others[0])
+        if disputed and game.honest is Side.CHALLENGER:
+            self.challenge(claim, CHALLENGER, main=True, at=False)
 
     # Time
 
-    def running(self) -> list[bytes]:
-        return [
-            id
-            for id, d in self.model.disputes.items()
-            if d.status == "active" and self.model.claims[d.claim].fallen_at is None
-        ]
-
-    def standing(self) -> list[bytes]:
-        """Claims that may still be disputed."""
-        now = self.model.now
-        return [id for id, c in self.model.claims.items() if c.over_at is None and now < c.window_end]
-
-    def overdue(self) -> list[bytes]:
-        """Disputes whose time to move ran out and that nobody has ended."""
-        return [id for id in self.running() if self.model.now >= self.model.disputes[id].deadline]
-
-    def everybody_moves(self, claim: bytes, rounds: int) -> None:
-        """On one claim, who is honest and who is not."""
-        for _ in range(rounds):
-            for id in self.running():
-                if self.model.disputes[id].claim == claim and not self.contests[id].stuck and id in self.running():
-                    self.move(id)
-
     def honest_moves(self) -> None:
         """Every honest side that is to move does, as long as it can; so does who is steered, while it has a move."""
+        self._last_challenges(self.model.now + 1)
         for _ in range(64):
             ready = [id for id in self.running() if self._moves_in_time(id)]
             if not [id for id in ready if self.move(id)]:
                 return
         raise AssertionError("a dispute does not come to an end")
+
+    def _last_challenges(self, by: int) -> None:
+        """Of the claims whose windows end by then."""
+        for claim in [claim for claim in self._unchallenged if self.model.claims[claim].window_end <= by]:
+            at = self._unchallenged.pop(claim)
+            if self.model.claims[claim].over_at is None:
+                self.challenge(claim, CHALLENGER, main=True, at=at)
 
     def _moves_in_time(self, id: bytes) -> bool:
         contest, dispute = self.contests[id], self.model.disputes[id]
@@ -229,8 +94,9 @@ class World(Twin):
         self._set_time(until)
 
     def _last_second(self) -> float:
-        """The first in which a time to move runs out that will not be let run out; infinity if there is none."""
+        """The first in which a time runs out that will not be let run out; infinity if there is none."""
         deadlines = [self.model.disputes[id].deadline for id in self.running() if self._moves_in_time(id)]
+        deadlines += [self.model.claims[claim].window_end for claim in self._unchallenged]
         return max(self.model.now, min(deadlines) - 1) if deadlines else math.inf
 
     def _set_time(self, now: int) -> None:
@@ -251,6 +117,7 @@ class World(Twin):
 
     def finish(self) -> None:
         """Play everything to its end, and check what should hold then."""
+        self._last_challenges(max((c.window_end for c in self.model.claims.values()), default=0))
         for _ in range(400):
             self.honest_moves()
             for id in self.running():
@@ -264,6 +131,7 @@ class World(Twin):
                 self._set_time(times[0])
         else:
             raise AssertionError("the world does not come to an end")
+        self.tally.seen += self.model.seen
         self._check_over()
 
     def _unsettled(self) -> list[bytes]:

@@ -2,8 +2,8 @@
 
 Merges `games_evm`, `games_evm_seed` and, on top of what is there of this night, `honest_losses` into
 build/nightly.json; prints how many games ended where; exits 1 if an honest side lost, the model and a contract
-disagreed, a steered game ended elsewhere, or no game ended in some way that there is. Without a seed it takes a new one
-and prints it.
+disagreed, a steered game ended elsewhere, no game ended in some way that there is, or something rare was not seen.
+Without a seed it takes a new one and prints it.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def main() -> int:
     losses = held().get("honest_losses", 0) + tally.honest_losses
     merge(games_evm=tally.games, games_evm_seed=arguments.seed, honest_losses=losses)
     print(table(tally.cells))
+    print(", ".join(f"{what}: {count}" for what, count in sorted(tally.seen.items())))
     print(
         f"{tally.games} games, {tally.transactions} transactions, {tally.refused.total()} of them refused, "
         f"{tally.honest_losses} honest losses, {len(tally.astray)} astray, {time.monotonic() - began:.0f} s"
