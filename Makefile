@@ -25,11 +25,13 @@ forge: $(INSTALLED) $(SOLC) $(FORGE)
 
 # Into build/nightly.json: 100,000 elements, scalar specification against contract, three minutes; 100,000 games on the pure
 # machine, a minute, and 3,000 on the contracts, another; five hundred queries of the digits through three agents; a hundred
-# disputes with agents that are killed, nodes that fail and a broker that stops.
+# disputes with agents that are killed, nodes that fail and a broker that stops; 200 disputes of a claim and 1,000 claims at
+# once, two minutes.
 nightly: $(INSTALLED) $(ANVIL) test-tools
 	$(BIN)/python -m tests.nightly.steps
 	$(BIN)/python -m tests.nightly.games
 	$(BIN)/python -m tests.nightly.games_evm
+	$(BIN)/python -m tests.nightly.floods
 	$(BIN)/python -m tests.nightly.sustained
 	$(BIN)/python -m tests.nightly.chaos
 

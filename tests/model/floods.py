@@ -1,4 +1,4 @@
-"""Floods: hundreds of disputes on one claim, or hundreds of claims, open at once, on the contracts alone.
+"""Floods: hundreds of disputes on one claim, or hundreds of claims, right or wrong, open at once.
 
 What each transaction costs is kept by its function, so that a flood's dearest can be compared with one that is alone.
 """
@@ -57,11 +57,7 @@ class Flood:
     lost: int = 0
     """What somebody honest lost: a stake, a dispute, a claim."""
     seconds: int = 0
-    """From the first claim to the end of the last."""
-
-    @property
-    def spent_by_executor(self) -> int:
-        return self.spent[EXECUTOR]
+    """From a claim to its end, at most."""
 
     def dearest(self) -> dict[str, int]:
         """Gas of the dearest transaction, by function."""
@@ -214,24 +210,47 @@ def flood_claims(count: int, make: MakeHost = on_pyrevm) -> Flood:
     """
     with remembered_hashes():
         scene = _Scene(make, 1, STAKE + count * PARAMETERS.executor_stake)
-        posted = scene.protocol.now
-        claims = [scene.claim(honest()) for _ in range(count - 1)]
+        claims = {}
+        for _ in range(count - 1):
+            claim = scene.claim(honest())
+            claims[claim] = scene.protocol.now - 1
         false = scene.claim(FALSE)
         assert scene.account(EXECUTOR)[1] == count * PARAMETERS.executor_stake, "all are open at once"
         refuted = _Game(scene, false, WATCHER, player(LyingDefender, FALSE), player(Challenger, honest()))
         while refuted.move():
             pass
-        stalled = _Game(
-            scene, claims[0], scene.spammers[0], player(Defender, honest()), WanderingChallenger(honest(), _first)
-        )
+        spams = WanderingChallenger(honest(), _first)
+        stalled = _Game(scene, next(iter(claims)), scene.spammers[0], player(Defender, honest()), spams)
         stalled.move_to_the_step()
-        scene.protocol.set_time(posted + count + PARAMETERS.window + PARAMETERS.clock)
+        scene.pass_time(PARAMETERS.clock)
         scene.expire([stalled.party])
-        for claim in claims:
+        for claim, posted in claims.items():
+            scene.protocol.set_time(max(scene.protocol.now, posted + PARAMETERS.window))
             scene.send(STRANGER, calls.finalise(claim))
+            scene.flood.seconds = max(scene.flood.seconds, scene.protocol.now - posted)
         scene.collect()
-    scene.flood.seconds = scene.protocol.now - posted
     right = (count - 1) * PARAMETERS.executor_stake
     assert scene.account(EXECUTOR)[0] + scene.account(EXECUTOR)[1] == STAKE + right, "only the false claim's is gone"
     scene.flood.lost = int(scene.account(EXECUTOR)[1] > 0) + (scene.account(WATCHER) != (BOND, 0))
+    return scene.flood
+
+
+def flood_lies(count: int, make: MakeHost = on_pyrevm) -> Flood:
+    """`count` false claims are open at once; one watcher with a bond for each disputes them all beside each other."""
+    with remembered_hashes():
+        scene = _Scene(make, 0, count * PARAMETERS.executor_stake)
+        scene.protocol.send(WATCHER, calls.deposit((count - 1) * BOND))
+        claims = []
+        for _ in range(count):
+            claims.append((scene.claim(FALSE), scene.protocol.now - 1))
+        liar, watcher = player(LyingDefender, FALSE), player(Challenger, honest())
+        games = [_Game(scene, claim, WATCHER, liar, watcher) for claim, _ in claims]
+        assert scene.account(WATCHER) == (0, count * BOND), "all are open at once"
+        while games:
+            games = [game for game in games if game.move()]
+        scene.flood.seconds = scene.protocol.now - claims[0][1]
+        scene.flood.earned = scene.protocol.view("creditsOf", WATCHER)
+        scene.send(WATCHER, calls.collect())
+    assert scene.account(EXECUTOR) == (0, 0), "every lie is slashed"
+    scene.flood.lost = int(scene.account(WATCHER) != (count * BOND, 0))
     return scene.flood

@@ -1,8 +1,9 @@
-"""Floods on eth-tester: `python -m tests.nightly.floods --disputes 200 --claims 1000`; three minutes.
+"""Floods on eth-tester: `python -m tests.nightly.floods --disputes 200 --claims 1000`; two minutes.
 
 Merges `flood_disputes`, `flood_claims`, `flood_dearest_gas` and `flood_honest_losses` into build/nightly.json and
 prints what each transaction costs among few and at most in the floods, and what the honest executor's defence costs.
-Exits 1 if somebody honest lost, a transaction grew by more than 2 %, or the delay bound does not hold.
+Exits 1 if somebody honest lost, a transaction grew by more than 2 % or is over the limit of docs/gas.md, the defence
+costs more than the bonds that it earns, or the delay bound does not hold.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ import argparse
 import sys
 import time
 
+from deploy.gas.figures import FIGURES
 from tests.model.devnet import Devnet
-from tests.model.floods import BOND, DELAY, PARAMETERS, flood_claims, flood_disputes
+from tests.model.floods import BOND, DELAY, EXECUTOR, PARAMETERS, flood_claims, flood_disputes
 from tests.model.test_floods import GROWTH
 from tests.nightly.report import merge
 
 ETHER = 10**18
+
+
+LIMIT = next(figure.limit for figure in FIGURES if figure.name == "largest_tx_gas") or 0
+"""Gas of a transaction."""
 
 
 def main() -> int:
@@ -27,27 +33,30 @@ def main() -> int:
     began = time.monotonic()
     few = flood_disputes(2, Devnet).dearest() | flood_claims(5, Devnet).dearest()
     disputes, claims = flood_disputes(arguments.disputes, Devnet), flood_claims(arguments.claims, Devnet)
-    print(f"{'transaction':14}{'gas of few':>12}{'at most':>12}")
-    grown = []
     dearest = {name: max(disputes.dearest().get(name, 0), claims.dearest().get(name, 0)) for name in few}
+    wrong = [f"{name} is dearer than among few" for name, gas in dearest.items() if gas > few[name] * GROWTH]
+    wrong += [f"{name} is over {LIMIT:,} gas" for name, gas in dearest.items() if gas > LIMIT]
+    losses, seconds = disputes.lost + claims.lost, max(disputes.seconds, claims.seconds)
+    cost = disputes.spent[EXECUTOR] * PARAMETERS.peak_gas_price
+    wrong += [f"{losses} losses of somebody honest"] * (losses > 0)
+    wrong += [f"a claim took {seconds} s"] * (seconds > DELAY)
+    wrong += ["the defence costs more than the bonds"] * (cost >= arguments.disputes * BOND)
+    print(f"{'transaction':14}{'gas among few':>15}{'at most':>12}")
     for name, gas in dearest.items():
-        print(f"{name:14}{few[name]:12,}{gas:12,}")
-        if gas > few[name] * GROWTH:
-            grown.append(name)
-    each = disputes.spent_by_executor / arguments.disputes
-    cost = each * PARAMETERS.peak_gas_price / ETHER
-    print(f"defence: {each:,.0f} gas a dispute, {cost:.4f} ETH at peakGasPrice, for a bond of {BOND / ETHER:g} ETH")
-    print(f"{disputes.seconds} s from the claim to its end, at most {DELAY}; {time.monotonic() - began:.0f} s of play")
-    losses = disputes.lost + claims.lost
+        print(f"{name:14}{few[name]:15,}{gas:12,}")
+    each = disputes.spent[EXECUTOR] / arguments.disputes
+    print(f"defence: {each:,.0f} gas a dispute; in all {cost / ETHER:.3f} ETH at peakGasPrice,", end=" ")
+    print(f"for bonds of {arguments.disputes * BOND / ETHER:g} ETH and the fee")
+    print(f"{seconds} s from a claim to its end, at most {DELAY}; {time.monotonic() - began:.0f} s of play")
     merge(
         flood_disputes=arguments.disputes,
         flood_claims=arguments.claims,
         flood_dearest_gas=max(dearest.values()),
         flood_honest_losses=losses,
     )
-    if grown:
-        print(f"dearer than among few: {', '.join(grown)}", file=sys.stderr)
-    return 1 if losses or grown or disputes.seconds > DELAY else 0
+    for line in wrong:
+        print(line, file=sys.stderr)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
