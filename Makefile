@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 SOLC_VERSION := 0.8.37
 FOUNDRY_VERSION := 1.7.1
 SLITHER_VERSION := 0.11.6
+HALMOS_VERSION := 0.3.3
 INSTALLED := $(VENV)/.installed
 SOLC := build/node/node_modules/solc/package.json
 FORGE := build/node/node_modules/@foundry-rs/forge/package.json
 ANVIL := build/node/node_modules/@foundry-rs/anvil/package.json
 
-.PHONY: demo test forge nightly slither check bench gas gas-check format contracts clean
+.PHONY: demo test forge nightly slither halmos check bench gas gas-check format contracts clean
 
 demo: $(INSTALLED)
 	$(BIN)/refute demo
@@ -27,7 +28,7 @@ forge: $(INSTALLED) $(SOLC) $(FORGE)
 # machine, a minute, and 3,000 on the contracts, another; five hundred queries of the digits through three agents; a hundred
 # disputes with agents that are killed, nodes that fail and a broker that stops; 200 disputes of a claim and 1,000 claims at
 # once, two minutes.
-nightly: $(INSTALLED) $(ANVIL) test-tools
+nightly: $(INSTALLED) $(ANVIL) test-tools halmos
 	$(BIN)/python -m tests.nightly.steps
 	$(BIN)/python -m tests.nightly.games
 	$(BIN)/python -m tests.nightly.games_evm
@@ -38,6 +39,10 @@ nightly: $(INSTALLED) $(ANVIL) test-tools
 # Static analysis of the contracts; each finding must be answered in docs/security.md.
 slither: $(INSTALLED) $(SOLC) $(FORGE) build/slither/bin/slither
 	$(BIN)/python -m contracts.static_analysis
+
+# Symbolic execution: each property of contracts/properties must be proven.
+halmos: $(INSTALLED) $(SOLC) $(FORGE) build/halmos/bin/halmos
+	$(BIN)/python -m contracts.symbolic_execution
 
 check: $(INSTALLED) solc-if-possible
 	$(BIN)/ruff check .
@@ -113,3 +118,7 @@ $(FORGE) $(ANVIL): build/node/node_modules/@foundry-rs/%/package.json:
 build/slither/bin/slither:
 	$(PYTHON) -m venv build/slither
 	build/slither/bin/pip install -q --disable-pip-version-check slither-analyzer==$(SLITHER_VERSION)
+
+build/halmos/bin/halmos:
+	$(PYTHON) -m venv build/halmos
+	build/halmos/bin/pip install -q --disable-pip-version-check halmos==$(HALMOS_VERSION)
