@@ -47,6 +47,7 @@ contract AccountsProperties is Property {
     }
 
     address private constant OWNER = address(0xbeef);
+    address private constant OTHER = address(0xf00d);
 
     OpenStakes private stakes;
 
@@ -125,15 +126,18 @@ contract AccountsProperties is Property {
         _requireHeld(held);
     }
 
-    /// Whoever calls whatever, another's account stays as it is.
-    function check_nobody_touches_anothers_account(Start calldata start, address other, uint256 amount, uint8 which)
-        external
-    {
+    /// Whatever another calls, with stake of its own that is free, leaving and due, and with credits.
+    function check_nobody_touches_anothers_account(Start calldata start, uint96 amount, uint8 which) external {
         Held memory held = _begin(start);
-        vm.assume(other != OWNER && other != address(stakes));
+        vm.deal(OTHER, 3 ether);
+        vm.prank(OTHER);
+        stakes.deposit{value: 2 ether}();
+        vm.prank(OTHER);
+        stakes.startWithdrawal(1 ether);
+        stakes.credit(OTHER, 1 ether);
+        vm.deal(address(stakes), address(stakes).balance + 1 ether);
         vm.warp(type(uint40).max);
-        vm.deal(other, amount);
-        vm.prank(other);
+        vm.prank(OTHER);
         if (which == 0) stakes.deposit{value: amount}();
         else if (which == 1) stakes.startWithdrawal(amount);
         else if (which == 2) stakes.withdraw();
