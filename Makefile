@@ -10,7 +10,7 @@ SOLC := build/node/node_modules/solc/package.json
 FORGE := build/node/node_modules/@foundry-rs/forge/package.json
 ANVIL := build/node/node_modules/@foundry-rs/anvil/package.json
 
-.PHONY: demo test forge nightly slither check bench gas gas-check format contracts clean
+.PHONY: demo test forge nightly slither check bench gas economics gas-check format contracts clean
 
 demo: $(INSTALLED)
 	$(BIN)/refute demo
@@ -54,7 +54,11 @@ bench: $(INSTALLED)
 gas: $(INSTALLED) $(ANVIL)
 	$(BIN)/python -m deploy.gas
 
-# Those of a few seconds, against the snapshot.
+# The figures and plots of docs/economics.md.
+economics: $(INSTALLED)
+	$(BIN)/python -m deploy.economics
+
+# Gas figures of a few seconds, against the snapshot.
 gas-check: $(INSTALLED)
 	$(BIN)/python -m deploy.gas --check
 

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from contracts.amounts import parse_amount
+from contracts.amounts import format_amount, parse_amount
 from contracts.deployment import DEVNET_PARAMETERS, Parameters, read_parameters
 from deploy.economics import report
-from deploy.economics.gas import GAMES, GasOfGame
+from deploy.economics.gas import GAME, GAMES, GasOfGame
 from deploy.economics.scenario import Scenario, fitting
 from deploy.gas import figures
 
@@ -20,20 +20,24 @@ JsonOption = Annotated[bool, typer.Option("--json", help="as JSON, for programs:
 
 
 def economics(
-    fee: Annotated[str, typer.Option(help="what an answer pays")] = "0.005eth",
-    value: Annotated[str, typer.Option(help="what a lie that is believed brings besides")] = "1eth",
-    inference: Annotated[str, typer.Option(help="what one run of the model costs")] = "0.0001eth",
-    gas_price: Annotated[str, typer.Option(help="the base fee, per gas")] = "10gwei",
-    tip: Annotated[str, typer.Option(help="what is paid per gas beyond it")] = "1gwei",
-    game: Annotated[str, typer.Option(help=f"whose gas a dispute takes: {', '.join(GAMES)}")] = "minilm",
-    watchers: Annotated[int, typer.Option(help="honest ones, each on its own")] = 3,
-    sample: Annotated[float, typer.Option(help="the share of claims that each verifies")] = 0.2,
-    availability: Annotated[float, typer.Option(help="the chance that it is up, and heard, in the window")] = 0.95,
-    lies: Annotated[float, typer.Option(help="the share of claims that watchers take for lies")] = 0.001,
-    interest: Annotated[float, typer.Option(help="a year's, on locked money; 0.05 is 5 %")] = 0.05,
-    claims: Annotated[int, typer.Option(help="in their window at once")] = 10,
-    check_time: Annotated[float, typer.Option(help="seconds to verify one")] = 10.0,
-    block_gas: Annotated[int, typer.Option(help="gas limit of a block")] = 36_000_000,
+    fee: Annotated[str, typer.Option(help="what an answer pays")] = format_amount(Scenario.fee),
+    value: Annotated[str, typer.Option(help="what a lie that is believed brings besides")] = format_amount(
+        Scenario.value
+    ),
+    inference: Annotated[str, typer.Option(help="what one run of the model costs")] = format_amount(Scenario.inference),
+    gas_price: Annotated[str, typer.Option(help="the base fee, per gas")] = format_amount(Scenario.base_fee),
+    tip: Annotated[str, typer.Option(help="what is paid per gas beyond it")] = format_amount(Scenario.tip),
+    game: Annotated[str, typer.Option(help=f"whose gas a dispute takes: {', '.join(GAMES)}")] = GAME,
+    watchers: Annotated[int, typer.Option(help="honest ones, each on its own")] = Scenario.watchers,
+    sample: Annotated[float, typer.Option(help="the share of claims that each verifies")] = Scenario.sample,
+    availability: Annotated[
+        float, typer.Option(help="the chance that it is up, and heard, in the window")
+    ] = Scenario.availability,
+    lies: Annotated[float, typer.Option(help="the share of claims that watchers take for lies")] = Scenario.lies,
+    interest: Annotated[float, typer.Option(help="a year's, on locked money; 0.05 is 5 %")] = Scenario.interest,
+    claims: Annotated[int, typer.Option(help="in their window at once")] = Scenario.claims,
+    check_time: Annotated[float, typer.Option(help="seconds to verify one")] = Scenario.check_time,
+    block_gas: Annotated[int, typer.Option(help="gas limit of a block")] = Scenario.block_gas,
     parameters: Annotated[
         Path | None, typer.Option(help="JSON file with the deployment's parameters that differ from the devnet's")
     ] = None,

@@ -16,6 +16,8 @@ GAMES = {
     "gpt3": "dispute_gpt3_feed_forward",
 }
 """Disputes of the snapshot that a scenario may be about."""
+GAME = "minilm"
+"""By default."""
 ANSWER = "happy_minilm"
 
 _NODES, _PICK, _PROOF = 65_000, 95_000, 400_000
@@ -66,7 +68,7 @@ class GasOfGame:
     moves: tuple[str, ...]
 
     @classmethod
-    def read(cls, snapshot: Snapshot, game: str) -> Self:
+    def read(cls, snapshot: Snapshot, game: str = GAME) -> Self:
         """The gas of a dispute by its name in GAMES; RefuteError if it is none of these or was not measured."""
         if game not in GAMES:
             raise RefuteError(f"there is no game {game!r}; those that were measured are {', '.join(GAMES)}")

@@ -134,7 +134,8 @@ def _watcher(s: Scenario) -> Section:
                 "disputes_in_full", "disputes on a claim that the pot pays in full", watching.disputes_in_full(s), count
             ),
             Row("per_lie_found", "a lie found can expect", watching.per_lie_found(s), eth),
-            Row("lies_to_live_on", "share of lies at which rewards pay for it", watching.lies_to_live_on(s), share),
+            Row("pot_taken", "if another takes the pot", watching.per_lie_lost(s), eth),
+            Row("lies_to_live_on", "share of lies at which its share of pots pays", watching.lies_to_live_on(s), share),
             Row("per_claim", f"per claim, if {share(s.lies)} are lies", watching.per_claim_verified(s), eth),
             Row("stake_for_watching", "the least stake at which that is 0", watching.stake_for_watching(s), eth),
             Row("left_seen", "left to rewards: claims are seen", None if settled is None else settled[0], share),
@@ -210,8 +211,8 @@ def _of_lies(s: Scenario) -> list[Condition]:
 
 def _of_watching(s: Scenario) -> list[Condition]:
     enough, owed, paid = watching.lies_to_live_on(s), watching.tariff_owed(s), watching.gas_paid(s)
-    pays = f"rewards pay for watching if {share(s.lies)} of claims are lies; "
-    pays += "they never do" if enough is None else f"they do from {share(enough)} on"
+    pays = f"its share of pots pays a watcher if {share(s.lies)} of claims are lies; "
+    pays += "it never does" if enough is None else f"it does from {share(enough)} on"
     covers = f"the tariff covers the gas of a dispute that another wins: {eth(owed)} of {eth(paid)}"
     return [
         Condition("watching_pays", watching.per_claim_verified(s) > 0, pays),

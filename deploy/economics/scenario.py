@@ -20,7 +20,7 @@ class NoScenario(RefuteError):
 
 @dataclass(frozen=True)
 class Scenario:
-    """Amounts in wei, times in seconds.
+    """Amounts in wei, times in seconds. The defaults are an example, in which a model like MiniLM answers.
 
     Attributes:
         parameters: of the deployment; its stake is what stands behind the answer.
@@ -41,19 +41,19 @@ class Scenario:
 
     parameters: Parameters
     gas: GasOfGame
-    fee: int
-    value: int
-    inference: int
-    base_fee: int
-    tip: int
-    watchers: int
-    sample: float
-    availability: float
-    lies: float
-    interest: float
-    claims: int
-    check_time: float
-    block_gas: int
+    fee: int = 5 * 10**15
+    value: int = 10**18
+    inference: int = 10**14
+    base_fee: int = 10 * 10**9
+    tip: int = 10**9
+    watchers: int = 3
+    sample: float = 0.2
+    availability: float = 0.95
+    lies: float = 0.001
+    interest: float = 0.05
+    claims: int = 10
+    check_time: float = 10.0
+    block_gas: int = 36_000_000
 
     def __post_init__(self) -> None:
         for name in ("sample", "availability", "lies"):

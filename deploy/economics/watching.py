@@ -47,6 +47,14 @@ def per_lie_found(s: Scenario, chance: float | None = None) -> float:
     return pot(s.parameters.executor_stake, s.parameters.burn_share) * share_of_pot(s.watchers, p) - gas_paid(s)
 
 
+def per_lie_lost(s: Scenario) -> int:
+    """Wei of a watcher that has found a lie which another wins, such as a friend of the liar: its tariff, less its gas.
+
+    Its gas is that of all moves, though the last is not made: a little too much.
+    """
+    return tariff_owed(s) - gas_paid(s)
+
+
 def per_claim_verified(s: Scenario) -> float:
     """Expected wei of verifying one claim: the run is paid always, a lie is found with the share of lies."""
     return s.lies * per_lie_found(s) - s.inference
