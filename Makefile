@@ -50,9 +50,11 @@ check: $(INSTALLED) solc-if-possible
 bench: $(INSTALLED)
 	$(BIN)/python -m prover.benchmarks.bench
 
-# Every gas figure, taken anew on two nodes: some minutes, 6 GB of memory. Rewrites the snapshot and docs/gas.md.
+# Every gas figure, taken anew on two nodes: some minutes, 6 GB of memory. Rewrites the snapshot, docs/gas.md, and what
+# docs/economics.md says of it.
 gas: $(INSTALLED) $(ANVIL)
 	$(BIN)/python -m deploy.gas
+	$(BIN)/python -m deploy.economics
 
 # The figures and plots of docs/economics.md.
 economics: $(INSTALLED)

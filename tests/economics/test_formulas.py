@@ -16,6 +16,8 @@ from tests.contracts.test_deployment import BROKEN, P
 from tests.economics.scenarios import ETHER, scenario, scenarios
 
 GAMES = 200_000
+POSSIBLE = 2 * ETHER + ETHER // 100
+"""Wei of stake; with a millionth less, it is still one of a deployment."""
 
 
 class Simulated:
@@ -72,13 +74,13 @@ def with_stake(s: Scenario, stake: int) -> Scenario:
 
 
 @given(scenarios())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_the_least_stake_is_the_least_at_which_a_lie_is_no_gain(s: Scenario) -> None:
     least = deterrence.stake_against_lies(s)
     assert least is not None
-    if least >= 2 * ETHER and least < 2**96:
+    if POSSIBLE < least < 2**96:
         assert deterrence.lie(with_stake(s, least)) <= 0
-        assert deterrence.lie(with_stake(s, least - max(least // 10**6, 1))) > 0 or least == 2 * ETHER
+        assert deterrence.lie(with_stake(s, least - least // 10**6)) > 0
     assert deterrence.seen_enough(s) >= 0
     protected = deterrence.value_protected(s)
     if protected is not None and 0 <= protected < 2**127:
@@ -87,20 +89,20 @@ def test_the_least_stake_is_the_least_at_which_a_lie_is_no_gain(s: Scenario) -> 
 
 
 @given(scenarios())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_the_least_stake_for_watching_is_the_least_at_which_it_pays(s: Scenario) -> None:
     least = watching.stake_for_watching(s)
     assert least is not None
-    if 2 * ETHER < least < 2**96:
+    if POSSIBLE < least < 2**96:
         assert watching.per_claim_verified(with_stake(s, least)) >= 0
-        assert watching.per_claim_verified(with_stake(s, least - max(least // 10**6, 1))) < 0
+        assert watching.per_claim_verified(with_stake(s, least - least // 10**6)) < 0
     lies = watching.lies_to_live_on(s)
     if lies is not None:
         assert abs(watching.per_claim_verified(replace(s, lies=lies))) <= 1e-9 * (s.inference + ETHER)
 
 
 @given(scenarios())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_what_is_recommended_makes_everything_hold_that_it_decides(s: Scenario) -> None:
     chosen = report.recommended(s)
     assert chosen is not None
@@ -147,7 +149,7 @@ def test_no_number_of_watchers_that_do_not_look_suffices() -> None:
 
 
 @given(scenarios())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_insurance_brings_back_no_more_than_what_is_not_burned(s: Scenario) -> None:
     stake = s.parameters.executor_stake
     for others in (0, 1, 7):
