@@ -11,7 +11,7 @@ SOLC := build/node/node_modules/solc/package.json
 FORGE := build/node/node_modules/@foundry-rs/forge/package.json
 ANVIL := build/node/node_modules/@foundry-rs/anvil/package.json
 
-.PHONY: demo test forge nightly slither halmos check bench gas gas-check format contracts clean
+.PHONY: demo test forge nightly slither halmos check bench gas economics gas-check format contracts clean
 
 demo: $(INSTALLED)
 	$(BIN)/refute demo
@@ -57,11 +57,17 @@ check: $(INSTALLED) solc-if-possible
 bench: $(INSTALLED)
 	$(BIN)/python -m prover.benchmarks.bench
 
-# Every gas figure, taken anew on two nodes: some minutes, 6 GB of memory. Rewrites the snapshot and docs/gas.md.
+# Every gas figure, taken anew on two nodes: some minutes, 6 GB of memory. Rewrites the snapshot, docs/gas.md, and what
+# docs/economics.md says of it.
 gas: $(INSTALLED) $(ANVIL)
 	$(BIN)/python -m deploy.gas
+	$(BIN)/python -m deploy.economics
 
-# Those of a few seconds, against the snapshot.
+# The figures and plots of docs/economics.md.
+economics: $(INSTALLED)
+	$(BIN)/python -m deploy.economics
+
+# Gas figures of a few seconds, against the snapshot.
 gas-check: $(INSTALLED)
 	$(BIN)/python -m deploy.gas --check
 

@@ -44,8 +44,10 @@ CONTRACTS = {
     "Plain": SETTINGS,
     "Naive": SETTINGS,
     "Participant": SETTINGS,
+    "Commission": SETTINGS,
 }
-"""What is kept, and how it is compiled. `Harness`, `Plain`, `Naive` and `Participant` are for the tests only."""
+"""What is kept, and how it is compiled. `Harness`, `Plain`, `Naive` and `Participant` are for the tests only, and
+`Commission` is an example of a contract that relies on an answer."""
 
 Artifacts = dict[str, str]
 """File name to content."""

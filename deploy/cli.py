@@ -34,6 +34,7 @@ from contracts.options import (
 from contracts.shelf import Shelf
 from contracts.verification import require_own_code
 from deploy import devnet, doctor, keystores, listening
+from deploy.economics.command import economics
 from prover import model_folder
 from prover.progress_bars import drawn
 
@@ -43,6 +44,7 @@ console = Console(soft_wrap=True, highlight=False)
 app.add_typer(keystores.app, name="keys")
 app.command(context_settings=doctor.PASSED_ON, epilog="Example: refute doctor watcher --stake 10eth")(doctor.doctor)
 app.command(context_settings=doctor.PASSED_ON, epilog="Example: refute config executor")(doctor.config)
+app.command(epilog="Example: refute economics --value 100eth --watchers 5 --sample 0.2")(economics)
 
 
 @app.callback()

@@ -139,9 +139,13 @@ class Copycat:
             return
         chain, signer = self._stage.commanded.chain, self._client.signer
         base_fee, nonce = chain.block().base_fee, chain.nonce(signer.address)
-        refute, gas = self._client.deployment.refute, 3_000_000
-        sent = chain.send(signer, refute, heard.data, value=heard.value, gas=gas, nonce=nonce, base_fee=base_fee)
+        refute, data, gas = self._client.deployment.refute, self.altered(heard.data), 3_000_000
+        sent = chain.send(signer, refute, data, value=heard.value, gas=gas, nonce=nonce, base_fee=base_fee)
         self.taken.append(chain.wait(sent).succeeded)
+
+    def altered(self, data: bytes) -> bytes:
+        """What it sends instead of calldata that it has heard: the same."""
+        return data
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The formulas of `refute economics` against simulation and against the contracts."""
