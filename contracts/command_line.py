@@ -15,6 +15,7 @@ import structlog
 import typer
 from eth_utils.address import is_address, to_checksum_address
 from rich.console import Console
+from typer.models import Default
 
 from contracts import deployment
 from contracts.agent import Agent, run
@@ -42,11 +43,14 @@ from prover.progress import told
 DEVNET = DevnetFiles()
 
 
-def new_app(summary: str | None, name: str) -> typer.Typer:
-    """A command line of this project: no completion, REFUTE_* for every option, and errors for people to read."""
+def new_app(name: str, summary: str | None = None) -> typer.Typer:
+    """A command line of this project: no completion, REFUTE_* for every option, and errors for people to read.
+
+    Without a summary, `--help` begins with the docstring of the app's callback.
+    """
     return typer.Typer(
         name=name,
-        help=summary,
+        help=summary if summary is not None else Default(None),
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"auto_envvar_prefix": "REFUTE"},

@@ -37,15 +37,23 @@ from deploy import devnet, doctor, keystores, listening
 from prover import model_folder
 from prover.progress_bars import drawn
 
-app = new_app(__doc__, "refute")
+app = new_app("refute")
 console = Console(soft_wrap=True, highlight=False)
+
+EXAMPLES = """\b
+The first steps, each in a terminal of its own:
+refute devnet                  a chain with the contracts and a model
+executor                       answers requests
+watcher --stake 10eth          checks the answers
+refute doctor                  says what is missing
+"""
 
 app.add_typer(keystores.app, name="keys")
 app.command(context_settings=doctor.PASSED_ON, epilog="Example: refute doctor watcher --stake 10eth")(doctor.doctor)
 app.command(context_settings=doctor.PASSED_ON, epilog="Example: refute config executor")(doctor.config)
 
 
-@app.callback()
+@app.callback(epilog=EXAMPLES)
 def settings(config: ConfigOption = None, network: NetworkOption = None) -> None:
     """A devnet, deployment to a chain, keys, a check of everything, and the demo."""
 

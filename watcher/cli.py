@@ -66,17 +66,13 @@ from watcher.service import WatcherService
 from watcher.team import Group
 from watcher.verdict import TwoBackends
 
-app = new_app(None, "watcher")
+app = new_app("watcher")
 
-EXAMPLES = """
+EXAMPLES = """\b
 Examples:
-
 watcher --stake 10eth                          beside `refute devnet`
-
 watcher --stake 10eth --sample 0.2 --defend    a fifth, and who relies on it
-
 watcher --stake 10eth --live                   on one screen
-
 watcher --dry-run --network mine.toml          what it would do, without a key
 """
 
