@@ -169,6 +169,8 @@ def log_start(agent: Agent, client: Client, shelf: Shelf) -> None:
         contract=client.deployment.refute,
         models=len(shelf.ids()),
     )
+    if not shelf.ids():
+        agent.log.warning("no_models", directory=str(shelf.folder))
 
 
 def run_until_told(agent: Agent, heads: Sequence[str] = ()) -> None:
