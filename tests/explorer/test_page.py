@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from tests.explorer.conftest import HOSTILE, Scene
 from tests.tools import tool
@@ -245,6 +245,19 @@ def test_a_dispute_that_is_not_there_is_said(browser: Browser, scene: Scene) -> 
         page.goto(f"{scene.url}/#{anchor}")
         expect(page.get_by_role("alert")).to_contain_text("there is no")
     context.close()
+
+
+def test_the_claims_do_not_wait_for_a_dispute_that_is_read(page: Page, scene: Scene) -> None:
+    held: list[Route] = []
+    page.route("**/api/dispute/*", lambda route: held.append(route))
+    page.goto(scene.page(scene.over))
+    expect(page.get_by_role("navigation").get_by_role("listitem")).not_to_have_count(0)
+    expect(page.locator("#no-claims")).to_be_hidden()
+    expect(page.locator("#reading")).to_be_visible()
+    held[0].continue_()
+    expect(page.locator("#dispute")).to_be_visible()
+    expect(page.locator("#reading")).to_be_hidden()
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_it_says_when_the_agent_is_gone(browser: Browser, scene: Scene) -> None:

@@ -5,7 +5,7 @@ const $ = (id) => document.getElementById(id);
 const RESULTS = { won: "challenger won", lost: "executor won" };
 const EVERY = 1000;
 
-let state = null, dispute = null, fetched = 0, shown = null, following = true, drawn = "";
+let state = null, dispute = null, asked = "", reading = false, fetched = 0, shown = null, following = true, drawn = "";
 
 function element(name, content, attributes = {}) {
   const made = document.createElement(name);
@@ -39,11 +39,17 @@ async function refresh() {
     if (!state || next.time !== state.time) fetched = Date.now();
     state = next;
     const id = location.hash.slice(1);
+    if (asked !== id) {
+      // To read a dispute from the chain may take seconds: the claims do not wait for it.
+      [dispute, asked, reading] = [null, id, id !== ""];
+      draw();
+    }
     dispute = id ? await load(`/api/dispute/${id}`) : null;
     trouble(state.doubt ? `The nodes disagree: ${state.doubt}` : null);
   } catch (error) {
     trouble(state ? `Not up to date: ${error.message}` : error.message);
   }
+  reading = false;
   if (state) draw();
 }
 
@@ -129,7 +135,8 @@ function showDispute() {
 }
 
 function drawDispute() {
-  $("welcome").hidden = dispute !== null;
+  $("welcome").hidden = dispute !== null || reading;
+  $("reading").hidden = !reading;
   $("dispute").hidden = dispute === null;
   if (!dispute) return;
   const last = dispute.stages.length - 1;
