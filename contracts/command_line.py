@@ -135,8 +135,11 @@ def address(text: str, option: str) -> str:
     return to_checksum_address(text)
 
 
-def configure_logs(form: LogForm, events: LatestEvents | None = None) -> None:
-    """Events go to standard output: coloured lines on a terminal, or one JSON object a line; or to `events`."""
+def configure_logs(form: LogForm, events: LatestEvents | None = None, agent: str | None = None) -> None:
+    """Events go to standard output: coloured lines on a terminal, or one JSON object a line; or to `events`.
+
+    `agent` stands in every event of a process that is one.
+    """
     renderer: structlog.typing.Processor = (
         events
         if events is not None
@@ -148,6 +151,7 @@ def configure_logs(form: LogForm, events: LatestEvents | None = None) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            lambda _logger, _method, event: event if agent is None else {"agent": agent, **event},
             count_event,
             structlog.processors.TimeStamper("iso", utc=True),
             structlog.processors.format_exc_info,

@@ -128,7 +128,7 @@ def serve(
     """
     if context.invoked_subcommand is not None:
         return
-    configure_logs(log)
+    configure_logs(log, agent="executor")
     policy = Policy(
         amount(stake, "--stake"),
         amount(least_fee, "--least-fee"),

@@ -180,7 +180,7 @@ def watch(
     if stake is None and not dry_run:
         raise WrongSetup("there is no --stake; give one of at least the bond of a dispute, such as --stake 10eth")
     events = on_terminal(live, "watcher")
-    configure_logs(log, events)
+    configure_logs(log, events, agent="watcher")
     client = _client(dry_run, chain, deployment, key, password_file, fee_factor)
     shelf, place = Shelf(models), data_directory(data, deployment, client, client.account or "dry-run")
     bond = client.deployment.parameters.challenger_bond
