@@ -27,7 +27,7 @@ from prover.game.moves import (
     RefuteProgram,
     Step,
 )
-from prover.game.openings import open_checkpoint
+from prover.game.operand_source import open_checkpoint
 from prover.game.position import Ground, Party, Position
 from prover.merkle import path
 from prover.program import Program

@@ -15,6 +15,7 @@ import structlog
 import typer
 from eth_utils.address import is_address, to_checksum_address
 from rich.console import Console
+from typer.models import Default
 
 from contracts import deployment
 from contracts.agent import Agent, run
@@ -42,11 +43,14 @@ from prover.progress import told
 DEVNET = DevnetFiles()
 
 
-def new_app(summary: str | None, name: str) -> typer.Typer:
-    """A command line of this project: no completion, REFUTE_* for every option, and errors for people to read."""
+def new_app(name: str, summary: str | None = None) -> typer.Typer:
+    """A command line of this project: no completion, REFUTE_* for every option, and errors for people to read.
+
+    Without a summary, `--help` begins with the docstring of the app's callback.
+    """
     return typer.Typer(
         name=name,
-        help=summary,
+        help=summary if summary is not None else Default(None),
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"auto_envvar_prefix": "REFUTE"},
@@ -131,8 +135,11 @@ def address(text: str, option: str) -> str:
     return to_checksum_address(text)
 
 
-def configure_logs(form: LogForm, events: LatestEvents | None = None) -> None:
-    """Events go to standard output: coloured lines on a terminal, or one JSON object a line; or to `events`."""
+def configure_logs(form: LogForm, events: LatestEvents | None = None, agent: str | None = None) -> None:
+    """Events go to standard output: coloured lines on a terminal, or one JSON object a line; or to `events`.
+
+    `agent` stands in every event of a process that is one.
+    """
     renderer: structlog.typing.Processor = (
         events
         if events is not None
@@ -144,6 +151,7 @@ def configure_logs(form: LogForm, events: LatestEvents | None = None) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            lambda _logger, _method, event: event if agent is None else {"agent": agent, **event},
             count_event,
             structlog.processors.TimeStamper("iso", utc=True),
             structlog.processors.format_exc_info,
@@ -165,6 +173,8 @@ def log_start(agent: Agent, client: Client, shelf: Shelf) -> None:
         contract=client.deployment.refute,
         models=len(shelf.ids()),
     )
+    if not shelf.ids():
+        agent.log.warning("no_models", directory=str(shelf.folder))
 
 
 def run_until_told(agent: Agent, heads: Sequence[str] = ()) -> None:

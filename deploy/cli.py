@@ -38,8 +38,16 @@ from deploy.economics.command import economics
 from prover import model_folder
 from prover.progress_bars import drawn
 
-app = new_app(__doc__, "refute")
+app = new_app("refute")
 console = Console(soft_wrap=True, highlight=False)
+
+EXAMPLES = """\b
+The first steps, each in a terminal of its own:
+refute devnet                  a chain with the contracts and a model
+executor                       answers requests
+watcher --stake 10eth          checks the answers
+refute doctor                  says what is missing
+"""
 
 app.add_typer(keystores.app, name="keys")
 app.command(context_settings=doctor.PASSED_ON, epilog="Example: refute doctor watcher --stake 10eth")(doctor.doctor)
@@ -47,7 +55,7 @@ app.command(context_settings=doctor.PASSED_ON, epilog="Example: refute config ex
 app.command(epilog="Example: refute economics --value 100eth --watchers 5 --sample 0.2")(economics)
 
 
-@app.callback()
+@app.callback(epilog=EXAMPLES)
 def settings(config: ConfigOption = None, network: NetworkOption = None) -> None:
     """A devnet, deployment to a chain, keys, a check of everything, and the demo."""
 

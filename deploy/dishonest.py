@@ -61,7 +61,7 @@ def _agent(
 
 def start() -> None:
     """Entry point."""
-    app = new_app(None, "dishonest")
+    app = new_app("dishonest")
     app.command()(main)
     run_command("dishonest", app)
 

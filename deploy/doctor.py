@@ -20,6 +20,7 @@ from rich.text import Text
 
 import executor.cli
 import watcher.cli
+from contracts.errors import WrongSetup
 from contracts.service.checks import COMMON, PERSONAL
 from contracts.service.configuration import effective
 from contracts.service.setup import Finding, Setup, Status, examine
@@ -102,9 +103,7 @@ def config(context: typer.Context, arguments: AgentArguments = None, as_json: Js
 
 def _contexts(context: typer.Context, arguments: list[str]) -> Iterator[tuple[str, typer.Context]]:
     """The agents that are spoken of, their options parsed as they would parse them."""
-    roles, flags = (
-        (arguments[:1], arguments[1:]) if arguments[:1] and arguments[0] in ROLES else (list(ROLES), arguments)
-    )
+    roles, flags = _spoken_of(arguments)
     above = context.parent.params if context.parent is not None else {}
     given = [
         part
@@ -114,7 +113,18 @@ def _contexts(context: typer.Context, arguments: list[str]) -> Iterator[tuple[st
     ]
     for role in roles:
         command = typer.main.get_command(ROLES[role])
-        yield role, command.make_context(role, [*given, *flags])  # type: ignore[misc]
+        parsed = command.make_context(role, [*given, *flags])
+        for left in (*parsed._protected_args, *parsed.args):
+            raise WrongSetup(f"{left!r} is not understood here; name one agent, {' or '.join(ROLES)}, then its flags")
+        yield role, parsed  # type: ignore[misc]
+
+
+def _spoken_of(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The agents and their flags; an agent may be named before or after its flags."""
+    for index, part in enumerate(arguments):
+        if part in ROLES and not (index and arguments[index - 1].startswith("-") and "=" not in arguments[index - 1]):
+            return [part], arguments[:index] + arguments[index + 1 :]
+    return list(ROLES), arguments
 
 
 def _setup(role: str, context: typer.Context) -> Setup:

@@ -14,6 +14,8 @@ from contracts.observer import Observer
 from contracts.service.explorer.server import Explorer, HttpServer
 from contracts.service.feed import Feed, Report
 from contracts.shelf import Shelf
+from contracts.snapshot import Snapshot
+from deploy.reruns import Reruns
 from prover.progress_bars import drawn
 
 
@@ -24,9 +26,10 @@ class Exploration:
         self._observer = Observer(client)
         self._feed = Feed()
         self._interval = interval
+        self._reruns = Reruns(shelf)
         with drawn():
             snapshot = self._observer.observe()
-        self._feed.publish(Report("explorer", snapshot))
+        self._publish(snapshot)
         self._anchor = ""
         if dispute is not None:
             self._anchor = "#0x" + _found(dispute, snapshot.disputes).hex()
@@ -40,10 +43,13 @@ class Exploration:
         """Look at the chain every `interval` seconds until `stop` is set."""
         while not stop.wait(self._interval):
             try:
-                self._feed.publish(Report("explorer", self._observer.observe()))
+                self._publish(self._observer.observe())
             except ChainUnavailable as error:
                 structlog.get_logger().warning("chain_unavailable", reason=str(error))
         self._server.close()
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        self._feed.publish(Report("explorer", snapshot, own=self._reruns.of(snapshot)))
 
 
 def _found(wanted: str, disputes: Iterable[bytes]) -> bytes:

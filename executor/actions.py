@@ -54,10 +54,10 @@ class Leave:
 
 @dataclass(frozen=True)
 class Short:
-    """Requests are left to others, since their defence to the end is not certain."""
+    """Requests are left to others: their defence to the end is not certain, or no stake is free for them."""
 
     resource: str
-    """balance or disk."""
+    """balance, disk or stake."""
     lacking: int = field(compare=False)
     """Wei or bytes."""
 

@@ -62,10 +62,7 @@ class Chronicle:
         if isinstance(action, Short):
             if now >= self._short.get(action, 0):
                 self._short[action] = now + REPEAT
-                if action.resource == "disk":
-                    self._log.error("disk_short", lacking=f"{action.lacking:,} bytes")
-                else:
-                    self._log.error("defence_not_funded", lacking=format_amount(action.lacking))
+                self._say_short(action)
             return
         key = action.request if isinstance(action, Leave) else (action.dispute, action.reason)
         if key in self._said:
@@ -75,6 +72,14 @@ class Chronicle:
             self._log.warning("request_left", request=hexed(action.request), reason=action.reason)
         else:
             self._log.error("move_not_made", dispute=hexed(action.dispute), reason=action.reason)
+
+    def _say_short(self, short: Short) -> None:
+        if short.resource == "disk":
+            self._log.error("disk_short", lacking=f"{short.lacking:,} bytes")
+        elif short.resource == "balance":
+            self._log.error("defence_not_funded", lacking=format_amount(short.lacking))
+        else:
+            self._log.warning("stake_short", lacking=format_amount(short.lacking))
 
     def _states(self, snapshot: Snapshot) -> Iterator[tuple[bytes, object, str, dict[str, Any]]]:
         mine = {c.id: c for c in snapshot.claims.values() if c.executor == self._me}

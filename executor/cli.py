@@ -52,18 +52,15 @@ from executor import requester
 from executor.policy import Policy
 from executor.service import ExecutorService
 
-app = new_app(__doc__, "executor")
+app = new_app("executor")
 console = Console(soft_wrap=True, highlight=False)
 
 RequestArgument = Annotated[str, typer.Argument(help="the request's id, as `executor request` printed it")]
 
-EXAMPLES = """
+EXAMPLES = """\b
 Examples:
-
 executor                                   beside `refute devnet`
-
 executor --least-fee 0.01eth --batch 16    for a busy model
-
 executor --delegate 0x1234...              whose `watcher --defend` stands in
 """
 
@@ -131,7 +128,7 @@ def serve(
     """
     if context.invoked_subcommand is not None:
         return
-    configure_logs(log)
+    configure_logs(log, agent="executor")
     policy = Policy(
         amount(stake, "--stake"),
         amount(least_fee, "--least-fee"),

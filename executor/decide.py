@@ -199,6 +199,7 @@ def _take_requests(snapshot: Snapshot, held: Held, me: str, policy: Policy) -> I
             continue
         stake = max(snapshot.parameters.executor_stake, request.min_stake)
         if stake > free:
+            yield Short("stake", stake - free)
             continue
         reason = _too_late(request, queue, snapshot, held, policy)
         if reason is not None:

@@ -24,7 +24,19 @@ from prover.progress_bars import drawn
 from prover.quantisation import Quantisation
 from prover.report import AccuracyReport
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help=__doc__,
+    epilog="""\b
+Examples:
+prover compile digits                                    writes models/ID
+prover compile minilm --length 32 --calibrate texts.txt
+prover report models/ID
+prover run models/ID --input 0.npy --trace
+""",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 console = Console()
 
 EXAMPLES = ("digits", "minilm", "llama", "gpt2", "resnet18", "vit")
@@ -35,7 +47,7 @@ FolderArgument = Annotated[
 ]
 
 
-@app.command()
+@app.command(epilog="Example: prover compile minilm --length 32")
 def compile(
     source: Annotated[str, typer.Argument(help=f"an example ({', '.join(EXAMPLES)}) or module:function")],
     models: Annotated[Path, typer.Option(help="where the models' folders are written")] = Path("models"),
@@ -95,7 +107,7 @@ def _made(source: str, options: dict[str, object]) -> list[Model]:
     return [model for model, _report in publishable(made, say=print).values()]
 
 
-@app.command()
+@app.command(epilog="Example: prover report models/1234...")
 def report(
     folder: FolderArgument,
     json: Annotated[bool, typer.Option("--json", help="everything, as JSON")] = False,
@@ -108,7 +120,7 @@ def report(
         console.print(AccuracyReport.from_dict(held["accuracy"]))
 
 
-@app.command()
+@app.command(epilog="Example: prover inspect models/1234...")
 def inspect(folder: FolderArgument) -> None:
     """List the layers, their operators and shapes, and the bytes committed per layer."""
     model = model_folder.load(folder)
@@ -131,7 +143,7 @@ def _layers_table(program: Program) -> Table:
     return table
 
 
-@app.command()
+@app.command(epilog="Example: prover run models/1234... --input 0.npy --trace")
 def run(
     folder: FolderArgument,
     input: Annotated[list[str], typer.Option(help="one file per input (.npy, or raw little-endian bytes), or a text")],

@@ -16,7 +16,8 @@ ROW = re.compile(r"^\| `([a-z_.]+)` \| (info|warning|error)(?: or (info|warning|
 def logged(source: str) -> Iterator[tuple[str, str | None]]:
     """Every event of a module with its level, None where the level is not in the call.
 
-    An event is a literal, an item of a mapping named ..._EVENTS, or comes from a variable named `event`.
+    An event is a literal, an item of a mapping named ..._EVENTS, or comes from a variable named `event`, which may be
+    assigned together with the logger's method.
     """
     tree = ast.parse(source)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
@@ -36,7 +37,11 @@ def logged(source: str) -> Iterator[tuple[str, str | None]]:
             assert isinstance(first, ast.Subscript), ast.unparse(call)
             assert ast.unparse(first.value).endswith("_EVENTS"), ast.unparse(call)
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+        if not isinstance(node, ast.Assign):
+            continue
+        if isinstance(node.targets[0], ast.Tuple):
+            yield from chosen(node)
+        if not isinstance(node.targets[0], ast.Name):
             continue
         target, value = node.targets[0].id, node.value
         if target.endswith("_EVENTS") and isinstance(value, ast.Dict):
@@ -45,6 +50,18 @@ def logged(source: str) -> Iterator[tuple[str, str | None]]:
             for constant in (value.body, value.orelse):
                 assert isinstance(constant, ast.Constant)
                 yield constant.value, None
+
+
+def chosen(node: ast.Assign) -> Iterator[tuple[str, str | None]]:
+    """The event of `event, say = "name", self._log.error`."""
+    target, value = node.targets[0], node.value
+    if not isinstance(target, ast.Tuple) or "event" not in [ast.unparse(name) for name in target.elts]:
+        return
+    assert isinstance(value, ast.Tuple), ast.unparse(node)
+    name, method = value.elts
+    assert isinstance(name, ast.Constant)
+    assert isinstance(method, ast.Attribute)
+    yield name.value, method.attr
 
 
 def all_logged() -> dict[str, set[str | None]]:

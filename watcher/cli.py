@@ -66,17 +66,13 @@ from watcher.service import WatcherService
 from watcher.team import Group
 from watcher.verdict import TwoBackends
 
-app = new_app(None, "watcher")
+app = new_app("watcher")
 
-EXAMPLES = """
+EXAMPLES = """\b
 Examples:
-
 watcher --stake 10eth                          beside `refute devnet`
-
 watcher --stake 10eth --sample 0.2 --defend    a fifth, and who relies on it
-
 watcher --stake 10eth --live                   on one screen
-
 watcher --dry-run --network mine.toml          what it would do, without a key
 """
 
@@ -184,7 +180,7 @@ def watch(
     if stake is None and not dry_run:
         raise WrongSetup("there is no --stake; give one of at least the bond of a dispute, such as --stake 10eth")
     events = on_terminal(live, "watcher")
-    configure_logs(log, events)
+    configure_logs(log, events, agent="watcher")
     client = _client(dry_run, chain, deployment, key, password_file, fee_factor)
     shelf, place = Shelf(models), data_directory(data, deployment, client, client.account or "dry-run")
     bond = client.deployment.parameters.challenger_bond

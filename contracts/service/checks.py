@@ -147,14 +147,18 @@ def check_key(setup: Setup) -> Iterator[Finding]:
 
 def check_balance(setup: Setup) -> Iterator[Finding]:
     setup.require("chain", "signer")
-    balance = setup.chain.balance(setup.signer.address)
-    needed = GAME_GAS * highest_price(setup.chain.block().base_fee)
+    balance, needed = setup.chain.balance(setup.signer.address), _game(setup)
     said = f"{rounded_ether(balance)} eth outside the contract"
     if balance < needed:
         remedy = f"send {setup.signer.address} at least {format_amount(needed - balance)}"
         yield Finding("balance", Status.fail, f"{said}; the longest game costs {format_amount(needed)} now", remedy)
     else:
         yield Finding("balance", Status.ok, said)
+
+
+def _game(setup: Setup) -> int:
+    """Wei that the gas of the longest game costs now."""
+    return GAME_GAS * highest_price(setup.chain.block().base_fee)
 
 
 def check_stake(setup: Setup) -> Iterator[Finding]:
@@ -171,9 +175,9 @@ def check_stake(setup: Setup) -> Iterator[Finding]:
     lacking = wanted - account.stake
     if wanted < least:
         yield Finding("stake", Status.fail, f"{format_amount(wanted)} is too little for one game", remedy)
-    elif lacking > account.balance:
-        remedy = f"send {setup.client.address} at least {format_amount(lacking - account.balance)}, or lower --stake"
-        yield Finding("stake", Status.fail, f"{said}, and the balance does not reach for the rest", remedy)
+    elif lacking > 0 and (missing := lacking + _game(setup) - account.balance) > 0:
+        remedy = f"send {setup.client.address} at least {format_amount(missing)}, or lower --stake"
+        yield Finding("stake", Status.fail, f"{said}, and the balance does not reach for the rest and a game", remedy)
     else:
         rest = f", {format_amount(lacking)} are deposited at the start" if lacking > 0 else ""
         yield Finding("stake", Status.ok, said + rest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from contracts.errors import WrongSetup
@@ -33,8 +34,10 @@ class DirectoryLock:
                 f"process {holder or 'unknown'} works in {directory} for this account; stop it first, or give another "
                 "account and --data"
             ) from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        # The number is for whoever is refused; where the disk has no room for it, the directory is held all the same.
+        with suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         os.close(self._file)

@@ -14,7 +14,8 @@ import numpy as np
 from prover import operators
 from prover.game import terms
 from prover.game.moves import Move, OpenTerms, PickElement, PickTensor, PickTerms, PickTrace, Step
-from prover.game.openings import Opened, OperandSource, compute, hashes
+from prover.game.openings import Opened, compute, hashes
+from prover.game.operand_source import OperandSource
 from prover.game.players import Challenger, Defender
 from prover.game.position import Phase, Position
 from prover.interpreter import Interpretation

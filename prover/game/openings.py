@@ -1,9 +1,8 @@
-"""Operand openings: how one is made from an execution, and how it is checked (protocol, section 7.4)."""
+"""Operand openings and how they are checked (protocol, section 7.4), and what a player has committed to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from prover import blake3_tree, merkle, operators, posted
@@ -11,11 +10,9 @@ from prover.blake3_tree import CHUNK
 from prover.errors import IllegalMove
 from prover.game.moves import EMPTY, Opening
 from prover.game.position import Ground, Phase, Position
-from prover.game.tree_shelf import TreeShelf
-from prover.interpreter import operand_array
 from prover.operators import Partial
-from prover.program import CheckpointRef, InputRef, Operator, ResultRef, TensorRef, View, WeightRef
-from prover.trace import Array, Execution, tensor_bytes
+from prover.program import CheckpointRef, InputRef, Operator, ResultRef, View, WeightRef
+from prover.trace import Execution
 from prover.views import term_bounds
 
 
@@ -92,23 +89,24 @@ SHOWN = 1
 
 def shown_node(position: Position, operator: Operator, shown: Sequence[bytes]) -> bytes:
     """What the step compares b's chunk and root with. Whether the root is b's is for the step to say."""
-    view = _shown_view(operator)
+    view = shown_view(operator)
     if position.phase is not Phase.STEP or view is None:
         raise IllegalMove("NothingToShow", "the range is wide, or it has no tensor b")
     value, *path = shown
     count = blake3_tree.chunk_count(view.nbytes)
-    root = blake3_tree.climb(value, count, _chunk_of_range(operator, view, position), path)
+    root = blake3_tree.climb(value, count, chunk_of_range(operator, view, position), path)
     if root is None:
         raise IllegalMove("WrongChunkPath", f"{len(path)} siblings of a chunk of {count}")
     return merkle.node(value, root)
 
 
-def _shown_view(operator: Operator) -> View | None:
+def shown_view(operator: Operator) -> View | None:
+    """The operand whose path may be shown; None if there is none, or if it is an input of the request."""
     view = operator.operands[SHOWN] if len(operator.operands) > SHOWN else None
     return view if isinstance(view, View) and not isinstance(view.source, InputRef) else None
 
 
-def _chunk_of_range(operator: Operator, view: View, position: Position) -> int:
+def chunk_of_range(operator: Operator, view: View, position: Position) -> int:
     """The chunk in which a range lies that is not wide."""
     low, _ = term_bounds(operator, view, position.element, position.start, position.count)
     return low * view.dtype.size // CHUNK
@@ -133,9 +131,6 @@ def _check_checkpoint(ground: Ground, ref: CheckpointRef, opening: Opening) -> N
     if top != ground.trace_root:
         raise IllegalMove("WrongTensorPath", f"slot {ref.slot} of layer {ref.layer}")
 
-
-SHOWN_FROM = 256
-"""Chunks of a tensor from which on its path is shown: to hash it then costs more than to carry it."""
 
 TERM_OPERANDS = 2
 """Operands that a range of terms reads: a, and b of a dot."""
@@ -211,94 +206,3 @@ class Commitment:
                 siblings.append(self._node(start, p))
                 start, count = start + p, count - p
         return tuple(reversed(siblings))
-
-
-class OperandSource:
-    """One player's data for the operands of an operator of `layer`: reads elements and makes openings of them."""
-
-    def __init__(
-        self,
-        execution: Execution,
-        layer: int,
-        operator: Operator,
-        results: Sequence[Array],
-        commitment: Commitment,
-        trees: TreeShelf,
-    ) -> None:
-        self._layer = layer
-        self._trees = trees
-        self._execution = execution
-        self._commitment = commitment
-        self._operator = operator
-        self._results = results
-        self._read_at: dict[int, int] = {}
-        self.tensors = [self._array(operand) if isinstance(operand, View) else None for operand in operator.operands]
-        """Per operand, the flat tensor that it looks at; None for immediates."""
-
-    def _array(self, view: View) -> Array:
-        source = view.source
-        if isinstance(source, WeightRef):
-            return self._execution.weight(source.root).reshape(-1)
-        checkpoints = self._execution.trace.checkpoints
-        return operand_array(view, self._execution.inputs, {}, checkpoints, self._results)
-
-    def read(self, slot: int, address: int) -> int:
-        """Element `address` of operand `slot`; remembers where each operand was first read."""
-        tensor = self.tensors[slot]
-        assert tensor is not None
-        self._read_at.setdefault(slot, address)
-        return int(tensor[address])
-
-    def openings(self) -> tuple[Opening, ...]:
-        """Openings of every operand read so far, empty ones for the others."""
-        return tuple(
-            self._open(operand, self._read_at[slot]) if isinstance(operand, View) and slot in self._read_at else EMPTY
-            for slot, operand in enumerate(self._operator.operands)
-        )
-
-    def opened_by_step(self, position: Position) -> tuple[Opening, ...]:
-        """What the step at `position` opens of the operands read: of b no path, if the pick before showed it."""
-        opened = list(self.openings()[: opened_by_step(self._operator, position)])
-        if position.node != bytes(32):
-            opened[SHOWN] = replace(opened[SHOWN], chunk_path=())
-        return tuple(opened)
-
-    def shown(self, position: Position) -> tuple[bytes, ...]:
-        """What a pick that leads to `position`, a step, shows of b: nothing where the path is short."""
-        view = _shown_view(self._operator)
-        if view is None or blake3_tree.chunk_count(view.nbytes) < SHOWN_FROM:
-            return ()
-        chunk = _chunk_of_range(self._operator, view, position)
-        opening = self._open(view, chunk * CHUNK // view.dtype.size)
-        return blake3_tree.chunk_value(opening.chunk, chunk, root=False), *opening.chunk_path
-
-    def _open(self, view: View, address: int) -> Opening:
-        chunk = address * view.dtype.size // CHUNK
-        if isinstance(view.source, InputRef):
-            data = tensor_bytes(self._array(view))
-            path = merkle.path(posted.chunk_leaves(data), chunk)
-            listed = posted.posted([tensor_bytes(a) for a in self._execution.inputs])
-            return Opening(blake3_tree.chunk_bytes(data, chunk), tuple(path), posted=listed)
-        source = view.source
-        key = (self._layer, source.operator) if isinstance(source, ResultRef) else source
-        tree = self._trees.get(key, lambda: self._array(view))
-        root, root_path = self._bind(source)
-        return Opening(blake3_tree.chunk_bytes(tree.data, chunk), tuple(tree.path(chunk)), root, root_path)
-
-    def _bind(self, source: TensorRef) -> tuple[bytes, tuple[bytes, ...]]:
-        match source:
-            case CheckpointRef(layer, slot):
-                roots = self._execution.trace.roots[layer]
-                slots = merkle.path([merkle.leaf(r) for r in roots], slot)
-                return roots[slot], (*slots, *self._commitment.trace_path(layer))
-            case ResultRef(operator):
-                opened = self._commitment.operator_roots
-                return opened[operator], tuple(merkle.path([merkle.leaf(r) for r in opened], operator))
-        return bytes(32), ()
-
-
-def open_checkpoint(execution: Execution, layer: int, slot: int) -> tuple[bytes, tuple[bytes, ...]]:
-    """A checkpoint's tensor root and its path to the trace root of `execution`: through the slots, then the layers."""
-    roots = execution.trace.roots[layer]
-    slots = merkle.path([merkle.leaf(r) for r in roots], slot)
-    return roots[slot], (*slots, *Commitment(execution, ()).trace_path(layer))

@@ -27,7 +27,8 @@ from prover.game.moves import (
     RefuteNodes,
     Step,
 )
-from prover.game.openings import Commitment, Opened, OperandSource, compute, hashes
+from prover.game.openings import Commitment, Opened, compute, hashes
+from prover.game.operand_source import OperandSource
 from prover.game.partials import partials
 from prover.game.position import Phase, Position
 from prover.game.tree_shelf import TreeShelf

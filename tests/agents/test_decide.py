@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from contracts.snapshot import ClaimStatus, DisputeStatus, RequestStatus
+from contracts.snapshot import ClaimStatus, DisputeStatus, RequestStatus, RequestView
 from executor import decide as executing
 from prover.game.moves import OpenTrace, Step
 from prover.game.position import Phase, Position
@@ -49,16 +49,20 @@ def test_a_watcher_replies_first_where_its_time_ends_first() -> None:
     assert [a.dispute for a in actions] == [key("dispute", n) for n in (1, 2, 0)]  # type: ignore[union-attr]
 
 
+def claimed() -> RequestView:
+    return request(status=RequestStatus.CLAIMED, executor=ME)
+
+
 def test_from_the_deadline_on_no_side_moves() -> None:
     opens, picks = dispute(0, Phase.TRACE_OPEN, NOW), dispute(1, Phase.TRACE_PICK, NOW, ME, of=1)
-    assert executors(snapshot(request(), claim(), opens)) == []
+    assert executors(snapshot(claimed(), claim(), opens)) == []
     held = watching.Held({key("claim", 1): REFUTED}, {key("claim", 1): Picks()}, staked=True)
     assert watchers(snapshot(request(1), claim(1, THEM), picks), held) == []
 
 
 def test_the_other_side_is_expired_from_its_deadline_on() -> None:
     late, in_time = dispute(0, Phase.TRACE_PICK, NOW), dispute(1, Phase.TRACE_PICK, NOW + 1)
-    assert executors(snapshot(request(), claim(), late, in_time)) == [executing.Expire((late.id,))]
+    assert executors(snapshot(claimed(), claim(), late, in_time)) == [executing.Expire((late.id,))]
     late, in_time = dispute(0, Phase.TRACE_OPEN, NOW, ME), dispute(1, Phase.TRACE_OPEN, NOW + 1, ME)
     held = watching.Held({key("claim", 0): REFUTED}, staked=True)
     assert watchers(snapshot(request(), claim(0, THEM), late, in_time), held) == [watching.Expire((late.id,))]
@@ -73,9 +77,9 @@ def test_no_number_of_dead_disputes_is_too_many_for_a_transaction() -> None:
 
 def test_a_claim_is_finalised_from_the_end_of_its_window_unless_a_dispute_runs() -> None:
     over = claim(window_end=NOW)
-    assert executors(snapshot(request(), over)) == [executing.Finalise(over.id)]
-    assert executors(snapshot(request(), replace(over, window_end=NOW + 1))) == []
-    assert executors(snapshot(request(), over, dispute(0, Phase.TRACE_PICK, NOW + 1))) == []
+    assert executors(snapshot(claimed(), over)) == [executing.Finalise(over.id)]
+    assert executors(snapshot(claimed(), replace(over, window_end=NOW + 1))) == []
+    assert executors(snapshot(claimed(), over, dispute(0, Phase.TRACE_PICK, NOW + 1))) == []
 
 
 def test_a_claim_whose_window_is_over_is_neither_judged_nor_challenged() -> None:
@@ -218,8 +222,9 @@ def test_the_stake_is_brought_up_once() -> None:
 def test_an_executor_accepts_as_far_as_its_stake_reaches() -> None:
     requests = [request(0, min_stake=2 * STAKE), request(1), request(2)]
     actions = executors(snapshot(*requests, free=2 * STAKE))
-    assert actions == [executing.Accept(requests[0].id)]
-    assert executors(snapshot(*requests, free=STAKE)) == [executing.Accept(requests[1].id)]
+    assert actions == [executing.Accept(requests[0].id), *[executing.Short("stake", STAKE)] * 2]
+    short = executing.Short("stake", STAKE)
+    assert executors(snapshot(*requests, free=STAKE)) == [short, executing.Accept(requests[1].id), short]
 
 
 def test_an_executor_reads_a_model_before_it_accepts_and_ignores_what_it_has_not() -> None:

@@ -10,6 +10,7 @@ from threading import Barrier, Event
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.agent import Jobs
 from contracts.service import disk
@@ -42,6 +43,19 @@ def stage(tmp_path: Path) -> Stage:
 
 def owed(*numbers: int) -> list[RequestView]:
     return [request(n, status=RequestStatus.ACCEPTED, executor=ME, deadline=NOW + 100 - n) for n in numbers]
+
+
+def test_a_request_that_no_stake_is_free_for_waits_and_that_is_said_once_an_hour(stage: Stage) -> None:
+    actions = executors(snapshot(*map(request, range(3)), free=STAKE + 1))
+    assert actions == [executing.Accept(key("request", 0)), *[executing.Short("stake", 0)] * 2]
+    assert {a.lacking for a in actions if isinstance(a, executing.Short)} == {STAKE - 1}
+    first, second = stage.ask(seed=1), stage.ask(seed=2)
+    executor = stage.executor(stake=PARAMETERS.executor_stake)
+    with capture_logs() as logs:
+        stage.settle_down(executor)
+        assert [stage.request(r).status for r in (first, second)] == [RequestStatus.CLAIMED, RequestStatus.OPEN]
+    said = [(e["log_level"], e["lacking"]) for e in logs if e["event"] == "stake_short"]
+    assert said == [("warning", "10 eth")]
 
 
 @pytest.mark.parametrize(("waiting", "together"), [(1, 1), (2, 2), (3, 2), (7, 4), (8, 8), (30, 8)])

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from contracts import calls, shelf
 from contracts.agent import Jobs
+from contracts.command_line import log_start
 from contracts.snapshot import ClaimStatus, Reason, RequestStatus
 from prover.game.adversaries import LyingDefender
 from prover.game.players import Challenger
@@ -175,3 +176,11 @@ def test_what_a_dispute_waits_for_goes_before_what_was_there_first() -> None:
     assert not jobs.start("third", str, urgent=True), "it waits already, and becomes urgent"
     go.set()
     assert finished(jobs, 5, woken) == ["long", "third", "disputed", "first", "second"]
+
+
+def test_an_agent_without_a_model_says_so_when_it_begins(stage: Stage, tmp_path: Path) -> None:
+    """A mistyped --models would let every claim pass, and its operator sleep well."""
+    for folder, said in ((tmp_path / "models", []), (tmp_path / "mistyped", ["no_models"])):
+        with capture_logs() as logs:
+            log_start(stage.watcher(), stage.other, shelf.Shelf(folder))
+        assert [log["event"] for log in logs if log["log_level"] == "warning"] == said

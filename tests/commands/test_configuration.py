@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,3 +199,11 @@ def test_help_gives_an_example_that_the_command_understands(
             assert given <= known
     for parameter in command.params:
         assert getattr(parameter, "help", None), f"{flag(parameter)} is not explained"
+
+
+@pytest.mark.parametrize(("path", "command"), ALL, ids=[" ".join(path) for path, _ in ALL])
+def test_help_says_first_what_the_command_does(commands: Commands, path: tuple[str, ...], command: Any) -> None:
+    said = " ".join(commands.call(path[0], *path[1:], "--help").out.split())
+    function = command.callback
+    summary = inspect.getdoc(function).split("\n\n")[0] if function is not None else command.help
+    assert " ".join(summary.split()) in said

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from contracts.provider import DevnetChain
+from contracts.chain import Chain
+from contracts.provider import DEVNET_KEYS, DevnetChain
 from contracts.service import disk
 from contracts.service.checks import COMMON, PERSONAL
 from deploy.rpc_server import RpcServer
@@ -114,7 +115,7 @@ def test_a_key_without_money(commands: Commands, tmp_path: Path) -> None:
     found = diagnosed(commands, "--stake", "10eth", key=file)
     assert f"others can read {file} (mode 644); chmod 600 {file}" in remedy(found["watcher's key"], "warn")
     assert f"send {poor.address} at least" in remedy(found["watcher's balance"], "fail")
-    assert f"send {poor.address} at least 10 eth, or lower --stake" in remedy(found["watcher's stake"], "fail")
+    assert f"send {poor.address} at least 10.0" in remedy(found["watcher's stake"], "fail")
     file.chmod(0o600)
     assert diagnosed(commands, key=file)["watcher's key"]["status"] == "ok"
     found = diagnosed(commands, key=tmp_path / "none")
@@ -150,12 +151,45 @@ def test_a_data_directory_without_room_or_that_is_none(
     assert not (tmp_path / "data").exists(), "looking makes nothing"
 
 
+def send(chain: Chain, to: str, amount: int) -> None:
+    rich = Account.from_key(DEVNET_KEYS[9])
+    nonce, base_fee = chain.nonce(rich.address), chain.block().base_fee
+    chain.wait(chain.send(rich, to, b"", value=amount, gas=0, nonce=nonce, base_fee=base_fee))
+
+
+def test_the_stake_leaves_enough_for_a_game(commands: Commands, tmp_path: Path) -> None:
+    """As much as the stake and not a wei more would be all spent at the start."""
+    exact = Account.create()
+    (file := tmp_path / "key").write_text(exact.key.hex())
+    file.chmod(0o600)
+    for sent, status in ((10 * 10**18, "fail"), (10**18, "ok")):
+        send(Chain.connect(commands.devnet.server.url), exact.address, sent)
+        finding = diagnosed(commands, "--stake", "10eth", key=file)["watcher's stake"]
+        assert finding["status"] == status
+        assert ("or lower --stake" in finding["remedy"]) == (status == "fail")
+
+
 def test_a_configuration_that_is_wrong_ends_the_doctor(commands: Commands, tmp_path: Path) -> None:
     """It reads options as the agents do, from the same file."""
     (file := tmp_path / "refute.toml").write_text('[executor]\nstke = "5eth"\n')
     assert "did you mean 'stake'?" in commands.refused("refute", "--config", file, "doctor")
     assert "did you mean 'stake'?" in commands.refused("refute", "doctor", "--config", file)
     assert commands.call("refute", "doctor", "watcher", "--nonsense").status == 2
+
+
+@pytest.mark.parametrize("command", ["doctor", "config"])
+def test_an_agent_is_named_before_or_after_its_flags_and_nothing_is_passed_over(
+    commands: Commands, command: str
+) -> None:
+    flags = ("--network", "devnet", "--stake", "2eth")
+    for order in (("watcher", *flags), (*flags, "watcher")):
+        said = json.loads(commands.call("refute", command, "--json", *order).out)
+        names = {finding["name"].split("'")[0] for finding in said} if command == "doctor" else set(said)
+        assert "watcher" in names
+        assert "executor" not in names
+    for wrong in (("wacher",), ("watcher", "withdraw"), ("watcher", "executor")):
+        line = commands.refused("refute", command, *wrong, *commands.options())
+        assert f"{wrong[-1]!r} is not understood here; name one agent, watcher or executor" in line
 
 
 # Keys

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 
 from contracts.service.explorer.server import READS, STALE, Explorer
 from contracts.service.feed import Feed, Report
 from contracts.service.metrics import exposition, verification_lag
+from contracts.shelf import Shelf
 from contracts.snapshot import Reason
+from deploy.reruns import Reruns
+from prover.model_folder import Model
+from prover.trace import Array, Execution
+from tests.agents.stage import interpret
 from tests.explorer.asking import ask, fetch
 from tests.explorer.conftest import HOSTILE, Scene
 
@@ -72,6 +79,22 @@ def test_a_finished_dispute_is_replayed_from_the_chains_events(scene: Scene) -> 
     receipts = {t: scene.stage.chain.wait(bytes.fromhex(t[2:])).gas for t in paid}
     assert paid == receipts
     assert shown["gas"] == sum(receipts.values())
+
+
+def test_an_explorer_without_an_agent_computes_the_disputed_numbers_itself(scene: Scene, tmp_path: Path) -> None:
+    snapshot, runs = scene.stage.look(), []
+
+    def run(model: Model, inputs: Sequence[Array]) -> Execution:
+        runs.append(inputs)
+        return interpret(model, inputs)
+
+    own = Reruns(Shelf(scene.stage.models), lambda: run, inline=True).of(snapshot)
+    watchers = latest(scene).own
+    for dispute in (snapshot.disputes[scene.live.id], snapshot.disputes[scene.over.id]):
+        assert own(dispute) is not None
+        assert own(dispute) == watchers(dispute)
+    assert len(runs) == 2, "each once"
+    assert Reruns(Shelf(tmp_path), lambda: run, inline=True).of(snapshot)(scene.live) is None, "no model, no number"
 
 
 def test_every_way_a_dispute_ends_has_words(scene: Scene) -> None:

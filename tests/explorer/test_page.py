@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from tests.explorer.conftest import HOSTILE, Scene
 from tests.tools import tool
@@ -15,6 +16,26 @@ from tests.tools import tool
 PICTURES = Path("build/explorer")
 """What the page looks like, for whoever changes it."""
 PHONE = {"width": 390, "height": 844}
+FAINT = """() => {
+    const parts = (color) => color.match(/[\\d.]+/g).map(Number);
+    const light = (color) => parts(color).slice(0, 3).map((c) => c / 255)
+        .map((c) => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+    const ground = (e) => {
+        const color = getComputedStyle(e).backgroundColor;
+        return parts(color)[3] === 0 ? ground(e.parentElement) : color;
+    };
+    return [...document.querySelectorAll("body *")]
+        .filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+        .filter((e) => !e.disabled && !e.closest(".hidden"))
+        .map((e) => {
+            const style = getComputedStyle(e);
+            const text = light(e.namespaceURI.endsWith("svg") ? style.fill : style.color), behind = light(ground(e));
+            return [e.outerHTML.slice(0, 60), (Math.max(text, behind) + .05) / (Math.min(text, behind) + .05)];
+        })
+        .filter(([, contrast]) => contrast < 4.5);
+}"""
+"""The page's texts that are hard to read, each with its contrast."""
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +96,26 @@ def test_claims_are_listed_with_state_and_verdict(page: Page, scene: Scene) -> N
     newest = claims.first
     expect(newest).to_contain_text("pending")
     expect(newest).to_contain_text("refuted")
-    expect(newest.get_by_role("button")).to_contain_text("at terms")
+    live = newest.get_by_role("button")
+    expect(live).to_contain_text("at terms")
+    expect(live).to_contain_text(re.compile(r"executor to move, (\d+ min )?\d+ s left"))
+    expect(newest).to_contain_text(re.compile(r"may be disputed for \d+ (h|min)"))
+    expect(newest).to_contain_text(f"model {scene.stage.model.id.hex()[:8]}")
+    expect(claims.last.get_by_role("button")).to_contain_text("challenger won")
     expect(page.locator("#head")).to_contain_text(f"block {report.snapshot.block}")
     expect(page.get_by_role("heading", name="A dispute is a descent")).to_be_visible()
     picture(page, "claims")
+
+
+def test_what_is_next_is_said_where_nothing_is_picked_yet(page: Page, scene: Scene) -> None:
+    page.goto(scene.page(scene.live))
+    expect(page.locator("#descent")).to_contain_text("next: executor opens partial values")
+    page.get_by_role("slider", name="Move").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#descent")).to_contain_text("next: executor opens nodes of the trace")
+    page.goto(scene.page(scene.over))
+    expect(page.locator("#descent")).to_contain_text("challenger wins")
+    expect(page.locator("#descent")).not_to_contain_text("next:")
 
 
 def test_a_live_dispute_is_drawn_with_turn_and_clock_and_both_numbers(page: Page, scene: Scene) -> None:
@@ -161,6 +198,37 @@ def test_it_fits_a_phone(phone: Page, scene: Scene) -> None:
     picture(phone, "phone")
 
 
+def test_a_phone_shows_the_whole_of_every_caption(phone: Page, scene: Scene) -> None:
+    phone.goto(scene.page(scene.over))
+    expect(phone.locator("#descent")).to_contain_text("committed to")
+    lines = phone.locator("#descent text")
+    words = " ".join(lines.all_text_contents())
+    assert "and it is not what the executor committed to" in words
+    assert words.count("…") == 1  # the stranger's name of a layer, a word that is longer than a line
+    assert max(line.evaluate("e => e.getBoundingClientRect().right") for line in lines.all()) <= PHONE["width"]
+    picture(phone, "phone-replay")
+
+
+def test_a_phone_that_is_sent_to_a_dispute_shows_it(phone: Page, scene: Scene) -> None:
+    phone.goto(scene.page(scene.live))
+    expect(phone.locator("#title")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(
+    browser: Browser, scene: Scene, scheme: Literal["light", "dark"]
+) -> None:
+    """Contrast 4.5 to 1 at least, as WCAG 2 asks for at level AA; what is switched off is exempt."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(scene.page(scene.live))
+    page.get_by_text("All moves").click()
+    expect(page.locator("#numbers")).to_be_visible()
+    faint = page.evaluate(FAINT)
+    context.close()
+    assert faint == []
+
+
 def test_a_strangers_names_are_text(page: Page, scene: Scene) -> None:
     page.goto(scene.page(scene.live))
     expect(page.locator("#numbers")).to_contain_text(HOSTILE)
@@ -177,6 +245,19 @@ def test_a_dispute_that_is_not_there_is_said(browser: Browser, scene: Scene) -> 
         page.goto(f"{scene.url}/#{anchor}")
         expect(page.get_by_role("alert")).to_contain_text("there is no")
     context.close()
+
+
+def test_the_claims_do_not_wait_for_a_dispute_that_is_read(page: Page, scene: Scene) -> None:
+    held: list[Route] = []
+    page.route("**/api/dispute/*", lambda route: held.append(route))
+    page.goto(scene.page(scene.over))
+    expect(page.get_by_role("navigation").get_by_role("listitem")).not_to_have_count(0)
+    expect(page.locator("#no-claims")).to_be_hidden()
+    expect(page.locator("#reading")).to_be_visible()
+    held[0].continue_()
+    expect(page.locator("#dispute")).to_be_visible()
+    expect(page.locator("#reading")).to_be_hidden()
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_it_says_when_the_agent_is_gone(browser: Browser, scene: Scene) -> None:

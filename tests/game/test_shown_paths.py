@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prover.game import openings
+from prover.game import operand_source
 from prover.game.adversaries import FaultyInterpretation, LyingDefender
-from prover.game.moves import PickTerms, Step
+from prover.game.moves import Opening, PickTerms, Step
 from prover.game.players import Challenger
 from prover.game.position import Phase
 from prover.game.refutations import REFUTED
@@ -34,7 +34,7 @@ NOT_SHOWN = bytes(32)
 
 @pytest.fixture(autouse=True)
 def _every_path_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openings, "SHOWN_FROM", 1)
+    monkeypatch.setattr(operand_source, "SHOWN_FROM", 1)
 
 
 def walk(honest: Interpretation) -> tuple[Stage, ...]:
@@ -107,7 +107,7 @@ def test_a_path_that_does_not_lead_to_b_helps_nobody() -> None:
             assert on_chain(below, move) == by_the_rules(below, move) == "WrongChunkPath"
 
 
-def with_path(step: Step, pick: PickTerms) -> tuple[openings.Opening, ...]:
+def with_path(step: Step, pick: PickTerms) -> tuple[Opening, ...]:
     a, b = step.operands
     return a, replace(b, chunk_path=pick.shown[1:])
 
@@ -136,7 +136,7 @@ def test_a_step_costs_less_by_the_path(arena: Arena, monkeypatch: pytest.MonkeyP
     honest, fault, spent = factors.simple.HONEST, factors.simple.Fault(0, 0, 0), []
     liar = FaultyInterpretation(honest.program, honest.weights, honest.inputs, fault)
     for least in (1, 1 << 20):
-        monkeypatch.setattr(openings, "SHOWN_FROM", least)
+        monkeypatch.setattr(operand_source, "SHOWN_FROM", least)
         walked = arena.play(arena.claim(liar), honest.program, LyingDefender(liar), Challenger(honest))
         assert walked.ending == "step"
         spent.append(walked.gas)

@@ -122,8 +122,10 @@ def test_a_broker_that_speaks_nonsense_is_lost_by_name(party: Party, answer: byt
                 one.recv(100)
                 one.sendall(answer)
 
-        threading.Thread(target=talk, daemon=True).start()
+        broker = threading.Thread(target=talk)
+        broker.start()
         ears = party.join(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
+        broker.join()
     ears.log.wait("bus_lost")
     assert not ears.log.all("bus_ended")
 

@@ -249,3 +249,8 @@ def test_any_other_error_of_a_library_is_no_want_of_memory(
     monkeypatch.setattr(Runtime, "run", lambda *_: torch.ones(2) @ torch.ones(3))
     with pytest.raises(RuntimeError, match="size"):
         prover("run", folder, "--input", image)
+
+
+@pytest.mark.parametrize("command", [(), ("compile",), ("report",), ("inspect",), ("run",)])
+def test_help_gives_an_example(prover: Prover, command: tuple[str, ...]) -> None:
+    assert re.search(r"Examples?:\s+prover \w+ ", prover(*command, "--help").out)

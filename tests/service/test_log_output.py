@@ -27,10 +27,10 @@ class Disk(io.StringIO):
 
 
 @contextmanager
-def logged_to(disk: Disk) -> Iterator[BoundLogger]:
+def logged_to(disk: Disk, agent: str | None = None) -> Iterator[BoundLogger]:
     before = structlog.get_config()
     with redirect_stdout(disk):
-        configure_logs(LogForm.json)
+        configure_logs(LogForm.json, agent=agent)
         yield structlog.get_logger()
     structlog.configure(**before)
 
@@ -55,3 +55,12 @@ def test_a_log_that_is_closed_ends_nothing() -> None:
     with logged_to(disk) as log:
         disk.close()
         log.error("move_not_made")
+
+
+def test_every_event_of_an_agents_process_names_the_agent() -> None:
+    """Whichever part of it speaks: those parts that serve all agents know no name."""
+    disk = Disk()
+    with logged_to(disk, agent="watcher") as log:
+        log.warning("store_rebuilt")
+        log.bind(agent="mistaken").info("move_sent")
+    assert [json.loads(line)["agent"] for line in disk.getvalue().splitlines()] == ["watcher", "mistaken"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -129,6 +130,19 @@ def test_a_directory_that_is_in_use_is_refused_with_the_others_number(tmp_path: 
         other.kill()
         other.wait()
     DirectoryLock(tmp_path).release()
+
+
+def test_a_directory_on_a_full_disk_is_held_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that is started again there plays on from the chain."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    lock = DirectoryLock(tmp_path)
+    with pytest.raises(WrongSetup, match="process unknown works in"):
+        DirectoryLock(tmp_path)
+    lock.release()
 
 
 def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

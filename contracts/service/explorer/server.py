@@ -24,7 +24,7 @@ from contracts.service.walk import Stage, read_stages
 from contracts.snapshot import DisputeView
 
 PAGE = Path(__file__).parent / "page"
-FILES = {"/": "index.html", "/explorer.css": "explorer.css", "/explorer.js": "explorer.js"}
+FILES = {"/": "index.html"} | {f"/{name}": name for name in ("explorer.css", "explorer.js", "descent.js")}
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 STALE = 60.0
 """Seconds without a round after which an agent is no longer ready; after ten times that it is no longer healthy."""

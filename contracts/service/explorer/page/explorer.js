@@ -2,23 +2,15 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const SVG = "http://www.w3.org/2000/svg";
-const LEVELS = { trace: "layers", layer: "operators", tensor: "chunks", chunk: "elements", terms: "terms" };
+const RESULTS = { won: "challenger won", lost: "executor won" };
 const EVERY = 1000;
 
-let state = null, dispute = null, fetched = 0, shown = null, following = true, drawn = "";
+let state = null, dispute = null, asked = "", reading = false, fetched = 0, shown = null, following = true, drawn = "";
 
 function element(name, content, attributes = {}) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   for (const part of [content].flat()) if (part !== null && part !== undefined) made.append(part);
-  return made;
-}
-
-function shape(name, attributes, content = "") {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = content;
   return made;
 }
 
@@ -47,11 +39,17 @@ async function refresh() {
     if (!state || next.time !== state.time) fetched = Date.now();
     state = next;
     const id = location.hash.slice(1);
+    if (asked !== id) {
+      // To read a dispute from the chain may take seconds: the claims do not wait for it.
+      [dispute, asked, reading] = [null, id, id !== ""];
+      draw();
+    }
     dispute = id ? await load(`/api/dispute/${id}`) : null;
     trouble(state.doubt ? `The nodes disagree: ${state.doubt}` : null);
   } catch (error) {
     trouble(state ? `Not up to date: ${error.message}` : error.message);
   }
+  reading = false;
   if (state) draw();
 }
 
@@ -75,12 +73,26 @@ function draw() {
 function drawClaims() {
   const signature = JSON.stringify([state.claims, location.hash]);
   $("no-claims").hidden = state.claims.length > 0;
+  if (signature !== drawn) {
+    drawn = signature;
+    const focused = document.activeElement?.dataset?.dispute;
+    $("claims").replaceChildren(...state.claims.map(claimItem));
+    if (focused) document.querySelector(`[data-dispute="${focused}"]`)?.focus();
+  }
+  drawClocks();
+}
+
+// What time alone changes in the list: it is not built again for it.
+function drawClocks() {
   for (const bar of document.querySelectorAll("[data-end]")) bar.style.width = `${windowGone(Number(bar.dataset.end))}%`;
-  if (signature === drawn) return;
-  drawn = signature;
-  const focused = document.activeElement?.dataset?.dispute;
-  $("claims").replaceChildren(...state.claims.map(claimItem));
-  if (focused) document.querySelector(`[data-dispute="${focused}"]`)?.focus();
+  for (const text of document.querySelectorAll("[data-open]")) {
+    const left = Number(text.dataset.open) - now();
+    text.textContent = left > 0 ? `may be disputed for ${duration(left)}` : "can no longer be disputed";
+  }
+  for (const text of document.querySelectorAll("[data-deadline]")) {
+    const left = Number(text.dataset.deadline) - now();
+    text.textContent = left > 0 ? ` to move, ${duration(left)} left` : " is out of time";
+  }
 }
 
 const windowGone = (end) => Math.max(0, Math.min(100, 100 * (1 - (end - now()) / state.window)));
@@ -91,16 +103,18 @@ function claimItem(claim) {
   const parts = [
     element("div", [element("span", short(claim.id), { class: "hash", title: claim.id }), element("span", pills, { class: "pills" })], { class: "top" }),
     element("p", `by ${short(claim.executor)} for ${claim.fee} eth`, { class: "quiet" }),
+    element("p", ["model ", element("span", short(claim.model), { class: "hash", title: claim.model })], { class: "quiet" }),
   ];
   if (claim.status === "pending") {
-    const bar = element("i", [], { "data-end": claim.windowEnd });
-    bar.style.width = `${windowGone(claim.windowEnd)}%`;
-    parts.push(element("div", bar, { class: "bar", title: "how much of the window has passed" }));
+    parts.push(element("div", element("i", [], { "data-end": claim.windowEnd }), { class: "bar" }));
+    parts.push(element("p", [], { class: "quiet small", "data-open": claim.windowEnd }));
   }
   for (const one of claim.disputes) {
     const button = element("button", [
       element("span", `dispute ${short(one.id)}`),
-      element("span", one.status === "active" ? `at ${one.level}` : one.status),
+      element("span", one.status === "active" ? `at ${one.level}` : RESULTS[one.status] ?? one.status),
+      one.toMove ? element("span", [element("span", one.toMove, { class: one.toMove }),
+        element("span", [], { "data-deadline": one.deadline })], { class: "whole" }) : null,
     ], { type: "button", "data-dispute": one.id, "aria-current": String(location.hash.slice(1) === one.id) });
     button.addEventListener("click", () => choose(one.id));
     parts.push(button);
@@ -112,12 +126,17 @@ function choose(id) {
   following = true;
   shown = null;
   location.hash = id;
-  // On a phone the dispute lies below the list.
+  showDispute();
+}
+
+// On a phone the dispute lies below the list.
+function showDispute() {
   if (matchMedia("(max-width: 52rem)").matches) $("main").scrollIntoView();
 }
 
 function drawDispute() {
-  $("welcome").hidden = dispute !== null;
+  $("welcome").hidden = dispute !== null || reading;
+  $("reading").hidden = !reading;
   $("dispute").hidden = dispute === null;
   if (!dispute) return;
   const last = dispute.stages.length - 1;
@@ -144,62 +163,6 @@ function drawTurn() {
     left > 0 ? ` is to move and has ${duration(left)} left` : " ran out of time");
 }
 
-// The descent: one strip for each pick, as wide as what there was to pick from; the picked part is the next strip.
-function drawDescent(stages, latest) {
-  const picks = stages.filter((stage) => stage.side === "challenger" && stage.level !== "step");
-  const width = Math.max(300, $("descent").clientWidth || 600), [bar, gap] = [16, 58];
-  const parts = [], words = [];
-  const found = picks.some((stage) => stage.level === "chunk");
-  let y = 22;
-  for (const [index, stage] of picks.entries()) {
-    const whole = stage.cut ?? { total: 1, start: 0, count: 1 };
-    const start = width * whole.start / whole.total;
-    const size = Math.max(3, width * whole.count / whole.total);
-    const from = Math.min(start, width - size);
-    // The last pick of all is one number: its funnel closes where the number stands.
-    const [left, right] = found && index === picks.length - 1 ? [width / 2 - 30, width / 2 + 30] : [0, width];
-    const below = y + gap - 22;
-    parts.push(shape("polygon", { points: `${from},${y + bar} ${from + size},${y + bar} ${right},${below} ${left},${below}`, class: "funnel" }));
-    parts.push(...cells(whole.total, width, y, bar));
-    parts.push(shape("rect", { x: from, y, width: size, height: bar, rx: 2, class: "chosen" }));
-    parts.push(shape("text", { x: 0, y: y - 6, class: "label" }, clip(label(stage, whole), width)));
-    words.push(`${stage.level}: ${stage.text}`);
-    y += gap;
-  }
-  const end = latest ? stages.find((stage) => stage.level === "end") ?? stages.at(-1) : stages.at(-1);
-  const value = end?.after?.value;
-  if (found) {
-    parts.push(shape("text", { x: width / 2, y: y + 2, "text-anchor": "middle", class: "number" }, grouped(value)));
-    y += 2;
-  } else {
-    parts.push(shape("rect", { x: .5, y: y + .5, width: width - 1, height: bar, rx: 2, class: "now" }));
-  }
-  const told = end && end.side !== "challenger";
-  if (told) {
-    parts.push(shape("text", { x: width / 2, y: y + 34, "text-anchor": "middle" }, clip(`${who(end)} ${end.text}`, width)));
-    words.push(`${who(end)} ${end.text}`);
-  }
-  y += told ? 46 : 24;
-  $("descent").setAttribute("viewBox", `0 0 ${width} ${y}`);
-  $("descent").setAttribute("height", y);
-  $("descent").replaceChildren(...parts);
-  $("descent-text").textContent = words.join("; ");
-}
-
-const clip = (text, width) => (text.length * 7 > width ? `${text.slice(0, Math.floor(width / 7) - 1)}…` : text);
-
-function label(stage, whole) {
-  if (!stage.cut) return `${stage.level}: ${stage.text}`;
-  const what = LEVELS[stage.level] ?? "";
-  return `${stage.level}: ${stage.text}, of ${grouped(whole.total)} ${whole.total === 1 ? what.slice(0, -1) : what}`;
-}
-
-function cells(total, width, y, height) {
-  const count = Math.min(total, Math.max(1, Math.floor(width / 5))), each = width / count;
-  return Array.from({ length: count }, (_, i) =>
-    shape("rect", { x: i * each, y, width: Math.max(1, each - (count > 1 ? 1 : 0)), height, rx: 2, class: "cell" }));
-}
-
 function drawNumbers(latest) {
   const { numbers } = dispute;
   $("numbers").hidden = !numbers || !latest;
@@ -208,7 +171,7 @@ function drawNumbers(latest) {
     element("p", numbers.where),
     element("div", [element("span", "executor says", { class: "executor" }), element("strong", grouped(numbers.executor))]),
     element("div", [element("span", "this agent computes", { class: "challenger" }),
-      element("strong", numbers.own === null ? "not computed here" : grouped(numbers.own))]));
+      numbers.own === null ? element("span", "not known to this agent", { class: "quiet" }) : element("strong", grouped(numbers.own))]));
 }
 
 function drawReplay(last) {
@@ -260,8 +223,10 @@ document.addEventListener("keydown", (event) => {
 });
 window.addEventListener("hashchange", () => { shown = null; following = true; refresh(); });
 window.addEventListener("resize", () => state && draw());
-setInterval(() => dispute && drawTurn(), 1000);
+setInterval(() => { if (state) drawClocks(); if (dispute) drawTurn(); }, 1000);
 (async function loop() {
+  const first = state === null;
   await refresh();
+  if (first && dispute) showDispute();
   setTimeout(loop, EVERY);
 })();
