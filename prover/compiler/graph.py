@@ -149,6 +149,9 @@ def capture(module: torch.nn.Module, example_inputs: Sequence[torch.Tensor]) -> 
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise UnsupportedModule(f"{name} contains NaN or infinite values; retrain or repair the checkpoint")
+    for name, parameter in module.named_parameters():
+        if parameter.is_floating_point() and parameter.dtype != torch.float32:
+            raise UnsupportedModule(f"{name} is {parameter.dtype}; give a float32 module: call its float() first")
     with torch.no_grad():
         return _Importer(exported(module, tuple(example_inputs))).graph()
 
