@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect as inspect_module
 import logging
 import sys
 from pathlib import Path
@@ -17,12 +15,12 @@ from rich.table import Column, Table
 from prover import model_folder
 from prover.errors import NotEnoughMemory, RefuteError, lacks_memory
 from prover.input_files import read_inputs
-from prover.model_folder import Model
 from prover.operators import row_of
 from prover.program import Program
 from prover.progress_bars import drawn
 from prover.quantisation import Quantisation
 from prover.report import AccuracyReport
+from prover.sources import EXAMPLES, models_of
 
 app = typer.Typer(
     help=__doc__,
@@ -38,9 +36,6 @@ prover run models/ID --input 0.npy --trace
     pretty_exceptions_enable=False,
 )
 console = Console()
-
-EXAMPLES = ("digits", "minilm", "llama", "gpt2", "resnet18", "vit")
-"""Named examples, each a function of `prover.examples.catalogue`."""
 
 FolderArgument = Annotated[
     Path, typer.Argument(help="a model folder, named by the model's id", callback=lambda folder: folder.absolute())
@@ -63,7 +58,7 @@ def compile(
     """
     options = {"length": length, "calibrate": calibrate}
     with drawn():
-        made = _made(source, {name: value for name, value in options.items() if value is not None})
+        made = models_of(source, {name: value for name, value in options.items() if value is not None}, say=print)
         try:
             folders = model_folder.publish_all(made, models)
         except OSError as error:
@@ -79,32 +74,6 @@ def compile(
 def _print_line(text: str) -> None:
     """Print as it is: unbroken whatever the terminal's width, for whoever copies or parses it."""
     console.print(text, soft_wrap=True, markup=False)
-
-
-def _made(source: str, options: dict[str, object]) -> list[Model]:
-    """The models of an example, or of a function of the user's own."""
-    name = f"prover.examples.catalogue:{source}" if source in EXAMPLES else source
-    module_name, _, function = name.partition(":")
-    if not function or not module_name or module_name.startswith("."):
-        raise RefuteError(f"{source!r} is neither an example ({', '.join(EXAMPLES)}) nor module:function")
-    sys.path.insert(0, "")
-    try:
-        make = getattr(importlib.import_module(module_name), function)
-    except (ImportError, AttributeError) as error:
-        raise RefuteError(f"{source} cannot be imported: {error}; give module:function") from error
-    if not callable(make):
-        raise RefuteError(f"{source} is no function but {type(make).__name__}; give module:function")
-    unknown = sorted(set(options) - set(inspect_module.signature(make).parameters))
-    if unknown:
-        raise RefuteError(f"{source} takes no --{unknown[0]}; leave it out")
-    made = make(**options)
-    if isinstance(made, Model):
-        return [made]
-    from prover.publication import Subject, publishable
-
-    if not isinstance(made, Subject):
-        raise RefuteError(f"{source} returns {type(made).__name__}, not a prover.publication.Subject or a Model")
-    return [model for model, _report in publishable(made, say=print).values()]
 
 
 @app.command(epilog="Example: prover report models/1234...")

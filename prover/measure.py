@@ -10,7 +10,9 @@ import torch
 from prover import validity
 from prover.compiler import CompiledModel
 from prover.compiler.builder import Activation, Produced
+from prover.compiler.calibrate import check_inputs
 from prover.compiler.plan import WIDE_LIMIT
+from prover.errors import InvalidInput
 from prover.operators import row_of
 from prover.program import Layer, Opcode, Operator
 from prover.progress import counted
@@ -39,9 +41,15 @@ def measure(
     reals: list[Reals] = []
     integers: list[Reals] = []
     for number, inputs in enumerate(counted("measuring", samples)):
+        what = f"held-out input {number} of {model.name}"
+        check_inputs(model.graph, inputs, what)
+        try:
+            query = model.quantise(*inputs)
+        except InvalidInput as error:
+            raise InvalidInput(f"{what}: {error}") from error
         with torch.no_grad():
             floats = model.graph.evaluate(inputs)
-        run = runtime.run(model.quantise(*inputs))
+        run = runtime.run(query)
         reals.append(floats[model.graph.outputs[0]].numpy())
         integers.append(model.dequantise(run.outputs)[0])
         if number < TRACED_SAMPLES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,9 @@ class Subject:
         wanted: the models to publish; the others only calibrate.
         details: more of the report, by model.
         files: more files of the folder.
+
+    Raises:
+        InvalidInput: its parts do not belong together, or there is nothing to measure a model on.
     """
 
     name: str
@@ -47,9 +50,25 @@ class Subject:
     calibration: Mapping[str, Samples]
     held_out: Mapping[str, Sequence[Inputs]]
     judge: Mapping[str, Judge]
-    wanted: Iterable[str] = ()
+    wanted: Sequence[str] = ()
     details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.module, torch.nn.Module):
+            raise InvalidInput(f"{self.name}: its module is a {type(self.module).__name__}; give a torch.nn.Module")
+        known = ", ".join(self.examples)
+        unknown = [name for name in (*self.wanted, *self.calibration) if name not in self.examples]
+        if unknown:
+            raise InvalidInput(
+                f"{self.name} has no example inputs of {unknown[0]!r}; it has some of: {known or 'none'}"
+            )
+        for name in self.wanted or self.examples:
+            if not self.held_out.get(name):
+                given = "give some that calibration has not seen"
+                raise InvalidInput(f"{name} has no held-out inputs to measure it on; {given}")
+            if name not in self.judge:
+                raise InvalidInput(f"{name} has no judge; give one of prover.quality, or a function like them")
 
     @classmethod
     def single(
@@ -61,12 +80,8 @@ class Subject:
         judge: Judge,
         **more: Any,
     ) -> Subject:
-        """At the one shape of its inputs; InvalidInput if none are held out."""
-        if not held_out:
-            raise InvalidInput(
-                f"{name} has no held-out inputs to measure it on; give some that calibration has not seen"
-            )
-        example = {name: held_out[0]}
+        """At the one shape of its inputs."""
+        example = {name: next(iter(held_out), ())}
         return cls(name, module, example, {name: calibration}, {name: held_out}, {name: judge}, **more)
 
 
@@ -87,7 +102,10 @@ def publishable(subject: Subject, say: Say = lambda _: None) -> dict[str, tuple[
         for gate, holds in report.quality.gates.items():
             if not holds:
                 figures = ", ".join(f"{figure} {value:.5g}" for figure, value in report.figures.items())
-                raise MissesItsGate(f"{name} misses its gate, {gate}: {figures}; a model that does is not published")
+                raise MissesItsGate(
+                    f"{name} misses its gate, {gate}: {figures}; a model that does is not published: calibrate with "
+                    "more inputs like those that it will be asked, 500 or more"
+                )
         described = {**compiled.describe(), **subject.details.get(name, {}), "accuracy": report.as_dict()}
         made[name] = Model(compiled.program, compiled.weights, described, subject.files), report
     return made

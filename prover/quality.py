@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prover.errors import InvalidInput
 from prover.quantisation import Reals
 
 LOST_POINTS = 0.5
@@ -41,6 +42,7 @@ def classification(labels: Sequence[int]) -> Judge:
     """The class is the largest element of an output; `labels` are the true ones."""
 
     def judge(floats: Sequence[Reals], integers: Sequence[Reals]) -> Quality:
+        _check_count(len(labels), "labels", floats)
         true = np.asarray(labels)
         real, integer = (np.array([int(np.argmax(output)) for output in outputs]) for outputs in (floats, integers))
         figures = {
@@ -73,12 +75,18 @@ def language(targets: Sequence[Sequence[int]]) -> Judge:
     """Perplexity of the next token: `targets` are, per input, the true tokens at each position; -100 is left out."""
 
     def judge(floats: Sequence[Reals], integers: Sequence[Reals]) -> Quality:
+        _check_count(len(targets), "rows of targets", floats)
         real, integer = perplexity(floats, targets), perplexity(integers, targets)
         figures = {"ppl_float": real, "ppl_exact": integer, "ppl_ratio": integer / real}
         gate = f"perplexity at most {PERPLEXITY_RATIO} times float's"
         return Quality("language", figures, {gate: figures["ppl_ratio"] <= PERPLEXITY_RATIO})
 
     return judge
+
+
+def _check_count(count: int, what: str, outputs: Sequence[Reals]) -> None:
+    if count != len(outputs):
+        raise InvalidInput(f"{count} {what} for {len(outputs)} held-out inputs; give one for each")
 
 
 def perplexity(logits: Sequence[Reals], targets: Sequence[Sequence[int]]) -> float:

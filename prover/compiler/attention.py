@@ -40,6 +40,10 @@ MASK_SHIFT = 44
 
 def matmul(state: Lowering, node: Node) -> Activation:
     """a @ b over equal leading axes, both activations; a may be a softmax."""
+    if not isinstance(node.arguments["a"], Ref):
+        raise refusal(node, "its first factor is constant", "multiply from the other side, (x.mT @ w.mT).mT")
+    if not isinstance(node.arguments["b"], Ref):
+        raise refusal(node, "its constant matrix differs along the batch", "use a linear layer for each matrix")
     a, b = state.raw(node, "a"), state.activation(node, "b")
     if a.total is None:
         a = state.activation(node, "a")

@@ -101,7 +101,7 @@ def calibrate(
     norms = [node for node in graph.nodes if node.op == NORM]
     with torch.no_grad():
         for inputs in counted("calibrating", calibration):
-            _check_shapes(graph, inputs, found.count)
+            check_inputs(graph, inputs, f"calibration item {found.count}")
             values = graph.evaluate(inputs)
             found.count += 1
             for name, value in values.items():
@@ -121,16 +121,19 @@ def calibrate(
     return found
 
 
-def _check_shapes(graph: Graph, inputs: Sequence[torch.Tensor], number: int) -> None:
+def check_inputs(graph: Graph, inputs: Sequence[torch.Tensor], what: str) -> None:
+    """UnsupportedModule if the module cannot take these inputs, called `what`."""
     strange = next((given for given in inputs if not isinstance(given, torch.Tensor)), None)
     if strange is not None:
-        raise UnsupportedModule(f"calibration item {number} holds a {type(strange).__name__}; give tuples of tensors")
-    shapes = [tuple(tensor.shape) for tensor in inputs]
-    wanted = [given.shape for given in graph.inputs.values()]
-    if shapes != wanted:
-        problem = f"calibration item {number} has shapes {', '.join(map(str, shapes))}"
-        expected = ", ".join(map(str, wanted))
+        raise UnsupportedModule(f"{what} holds a {type(strange).__name__}; give tuples of tensors")
+    wanted = list(graph.inputs.values())
+    if [tuple(tensor.shape) for tensor in inputs] != [given.shape for given in wanted]:
+        problem = f"{what} has shapes {', '.join(str(tuple(tensor.shape)) for tensor in inputs)}"
+        expected = ", ".join(str(given.shape) for given in wanted)
         raise UnsupportedModule(f"{problem}; give tuples of inputs shaped as the examples: {expected}")
+    for tensor, given in zip(inputs, wanted, strict=True):
+        if tensor.dtype != given.dtype:
+            raise UnsupportedModule(f"{what} is {tensor.dtype}; give {given.dtype}, as in the examples")
 
 
 def _is_linear(node: Node) -> bool:

@@ -1,5 +1,5 @@
-"""Graph rewrites before quantisation: constants added one after another folded into one, batch norms into their
-convolution, ReLUs into what they follow."""
+"""Graph rewrites before quantisation: constants added one after another folded into one, linear layers made whole
+again, batch norms folded into their convolution, ReLUs into what they follow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FUSES_RELU = frozenset({"aten.convolution", "aten.addmm", "aten.mm", "aten.add",
 
 def fold(graph: Graph) -> Graph:
     """The same function with fewer nodes."""
-    return _fuse_relus(_fold_batch_norms(_fold_sums(graph)))
+    return _fuse_relus(_fold_batch_norms(_add_biases(_restore_linears(_fold_sums(graph)))))
 
 
 def _fold_sums(graph: Graph) -> Graph:
@@ -39,6 +39,47 @@ def _adds_constant(node: Node) -> bool:
     return adds and isinstance(constant, torch.Tensor) and constant.is_floating_point()
 
 
+def _restore_linears(graph: Graph) -> Graph:
+    """bmm with one constant matrix is mm: so torch exports a linear layer on what is not contiguous."""
+    changed: dict[str, Node] = {}
+    for node in graph.nodes:
+        matrices = node.arguments.get("mat2")
+        if node.op == "aten.bmm" and isinstance(matrices, torch.Tensor) and bool((matrices == matrices[0]).all()):
+            arguments = {"self": node.arguments["self"], "mat2": matrices[0]}
+            changed[node.name] = replace(node, op="aten.mm", arguments=arguments, call=_mm)
+    return graph.rewritten(changed)
+
+
+def _add_biases(graph: Graph) -> Graph:
+    """mm + vector is addmm, views between them that keep the last axis included."""
+    changed: dict[str, Node] = {}
+    removed: dict[str, str] = {}
+    for node in graph.nodes:
+        bias, value = node.arguments.get("other"), node.arguments.get("self")
+        if not isinstance(bias, torch.Tensor) or not _adds_constant(node) or graph.shape_of(value) != node.shape:
+            continue
+        product = graph.sole(_behind_views(graph, value), "aten.mm")
+        if product is not None and product.shape[-1:] == node.shape[-1:] == bias.shape and _has_constant_rows(product):
+            a = product.arguments
+            arguments = {"self": bias, "mat1": a["self"], "mat2": a["mat2"], "beta": 1, "alpha": 1}
+            changed[product.name] = replace(product, op="aten.addmm", arguments=arguments, call=_addmm)
+            removed[node.name] = node.arguments["self"].name
+    return graph.rewritten(changed, removed)
+
+
+def _behind_views(graph: Graph, value: Any) -> Any:
+    """The argument of which another is a view that nothing else reads."""
+    while (view := graph.sole(value, "aten.view", "aten._unsafe_view")) is not None:
+        value = view.arguments["self"]
+    return value
+
+
+def _mm(arguments: Mapping[str, Any]) -> torch.Tensor:
+    """The rows of a value of any rank, times a matrix."""
+    result: torch.Tensor = torch.matmul(arguments["self"], arguments["mat2"])
+    return result
+
+
 def _fold_batch_norms(graph: Graph) -> Graph:
     removed: dict[str, str] = {}
     changed: dict[str, Node] = {}
@@ -46,7 +87,7 @@ def _fold_batch_norms(graph: Graph) -> Graph:
         if node.op != BATCH_NORM:
             continue
         producer = graph.sole(node.arguments["input"], "aten.convolution", "aten.addmm", "aten.mm")
-        if producer is None or not _has_constant_rows(producer):
+        if producer is None or not _has_constant_rows(producer) or not _channels_are_its_rows(producer):
             raise refusal(
                 node, "a batch norm that does not directly follow a plain convolution or linear", "reorder them"
             )
@@ -68,6 +109,11 @@ def _has_constant_rows(node: Node) -> bool:
     return constant and not node.arguments.get("transposed")
 
 
+def _channels_are_its_rows(node: Node) -> bool:
+    """Whether axis 1, which a batch norm scales, is the one of its output channels."""
+    return node.op == "aten.convolution" or len(node.shape) == 2
+
+
 def _scaled(node: Node, scale: torch.Tensor, offset: torch.Tensor) -> Node:
     """A convolution or linear layer whose output channels are multiplied by scale, plus offset."""
     arguments = dict(node.arguments)
@@ -86,7 +132,8 @@ def _scaled(node: Node, scale: torch.Tensor, offset: torch.Tensor) -> Node:
 
 
 def _addmm(arguments: Mapping[str, Any]) -> torch.Tensor:
-    return torch.addmm(arguments["self"], arguments["mat1"], arguments["mat2"])
+    result: torch.Tensor = arguments["self"] + torch.matmul(arguments["mat1"], arguments["mat2"])
+    return result
 
 
 def _fuse_relus(graph: Graph) -> Graph:
@@ -95,8 +142,8 @@ def _fuse_relus(graph: Graph) -> Graph:
     for node in graph.nodes:
         if node.op != "aten.relu":
             continue
-        producer = graph.sole(node.arguments["self"], *FUSES_RELU)
+        producer = graph.sole(_behind_views(graph, node.arguments["self"]), *FUSES_RELU)
         if producer is not None:
             changed[producer.name] = replace(producer, relu=True)
-            removed[node.name] = producer.name
+            removed[node.name] = node.arguments["self"].name
     return graph.rewritten(changed, removed)

@@ -30,7 +30,7 @@ class Node:
     `op` is its name without overload, such as `aten.convolution`; `path` the module it stands in, such as `stem.conv`;
     `arguments` its arguments by their names in the ATen schema, constants as tensors, everything else as `Ref`.
     Of a call with several results `output` says which. With `relu` the result's negative values are replaced by 0.
-    Composite operators that the compiler's rewrites make are named `refute.*`.
+    Composite operators that the compiler's rewrites make are named `refute.*`; `aten` names what the module calls.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Node:
     dtype: torch.dtype = torch.float32
     output: int = 0
     relu: bool = False
+    aten: str = ""
 
     @property
     def refs(self) -> Iterator[str]:
@@ -135,7 +136,7 @@ class Graph:
 
 def refusal(node: Node, problem: str, remedy: str) -> UnsupportedModule:
     """The error for a node that cannot be compiled: which operator, where, why, and what to do."""
-    return UnsupportedModule(f"{node.op} at {node.path}: {problem}; {remedy}")
+    return UnsupportedModule(f"{node.aten or node.op} at {node.path}: {problem}; {remedy}")
 
 
 def capture(module: torch.nn.Module, example_inputs: Sequence[torch.Tensor]) -> Graph:
@@ -148,6 +149,9 @@ def capture(module: torch.nn.Module, example_inputs: Sequence[torch.Tensor]) -> 
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise UnsupportedModule(f"{name} contains NaN or infinite values; retrain or repair the checkpoint")
+    for name, parameter in module.named_parameters():
+        if parameter.is_floating_point() and parameter.dtype != torch.float32:
+            raise UnsupportedModule(f"{name} is {parameter.dtype}; give a float32 module: call its float() first")
     with torch.no_grad():
         return _Importer(exported(module, tuple(example_inputs))).graph()
 
@@ -207,8 +211,11 @@ class _Importer:
             name = spec.arg.name
             if spec.kind is InputKind.USER_INPUT:
                 self.known[name] = Ref(name)
+            elif spec.target in constants:
+                self.known[name] = constants[spec.target].detach()
             else:
-                self.known[name] = constants[str(spec.target)].detach()
+                problem = f"the module uses {spec.target} ({type(spec.arg).__name__}), which is no tensor"
+                raise UnsupportedModule(f"{problem}; compute it before and keep it as a buffer")
         for result in self.program.graph_signature.output_specs:
             if result.kind is not OutputKind.USER_OUTPUT:
                 changed = result.target or result.arg.name
@@ -254,7 +261,7 @@ class _Importer:
         name = _name(target)
         if name in _CHECKS:
             return None
-        imported = Node(node.name, name, path or "the module", arguments, (), _caller(target))
+        imported = Node(node.name, name, path or "the module", arguments, (), _caller(target), aten=name)
         if torch.Tag.nondeterministic_seeded in target.tags:
             raise refusal(imported, "its result is random", "draw it outside and pass it as an input")
         if not any(imported.refs):

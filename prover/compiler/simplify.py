@@ -65,7 +65,9 @@ def _restore_matmuls(graph: Graph) -> Graph:
             a, b = node.arguments["self"], node.arguments["mat2"]
             if node.op == "aten.bmm":
                 whole, a, b = _unflattened(graph, node, a, b)
-            changed[whole.name] = replace(whole, op=MATMUL, path=node.path, arguments={"a": a, "b": b}, call=multiply)
+            changed[whole.name] = replace(
+                whole, op=MATMUL, path=node.path, arguments={"a": a, "b": b}, call=multiply, aten=node.op
+            )
     return graph.rewritten(changed)
 
 

@@ -30,6 +30,14 @@ def nothing() -> None:
     """Returns no model."""
 
 
+def needs(x: int) -> None:
+    """Takes what nobody gives."""
+
+
+def fails() -> None:
+    raise ValueError("of my own")
+
+
 NO_FUNCTION = "text"
 
 
@@ -68,12 +76,31 @@ SOURCES = {
     "prover.examples.digits_model:nosuch": "has no attribute 'nosuch'; give module:function",
     f"{__name__}:nothing": "returns NoneType, not a prover.publication.Subject or a Model",
     f"{__name__}:NO_FUNCTION": "is no function but str; give module:function",
+    f"{__name__}:needs": "needs x; give a function that needs nothing",
+    f"{__name__}:fails": "fails: ValueError: of my own (test_cli.py line ",
 }
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_compile_refuses_what_gives_no_model(prover: Prover, tmp_path: Path, source: str) -> None:
     assert SOURCES[source] in prover("compile", source, "--models", tmp_path / "models").refusal
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def f(:", "cannot be imported: SyntaxError: invalid syntax (broken.py, line 1)"),
+        ("\n1 / 0", "cannot be imported: ZeroDivisionError: division by zero (broken.py line 2: 1 / 0)"),
+        ("import nosuchpackage", "cannot be imported: No module named 'nosuchpackage'"),
+    ],
+)
+def test_compile_refuses_a_module_that_cannot_be_imported(
+    prover: Prover, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: str
+) -> None:
+    (tmp_path / "broken.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert expected in prover("compile", "broken:model", "--models", tmp_path / "models").refusal
     assert not (tmp_path / "models").exists()
 
 

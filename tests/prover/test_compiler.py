@@ -93,6 +93,18 @@ CASES: dict[str, Case] = {
     "flatten before a linear": (in_turn(same_conv, nn.Flatten, lambda: nn.Linear(168, 5)), (IMAGE,)),
     "flatten last": (in_turn(same_conv, nn.Flatten), (IMAGE,)),
     "permuted output": (calls(lambda x: x.permute(3, 0, 2, 1)), (IMAGE,)),
+    "a linear layer on what is not contiguous": (
+        calls(lambda x, a, last: last(a(x.flatten(2).mT)), lambda: nn.Linear(4, 5), lambda: nn.Linear(5, 3)),
+        (IMAGE,),
+    ),
+    "linear layers on several axes that are not contiguous": (
+        calls(lambda x, a: torch.relu(a(x.permute(0, 2, 3, 1))), lambda: nn.Linear(4, 5)),
+        (IMAGE,),
+    ),
+    "a linear layer whose bias is added by hand": (
+        calls(lambda x, a: a(x) + torch.linspace(-1, 1, 5), lambda: nn.Linear(6, 5, bias=False)),
+        (IMAGE,),
+    ),
     "permuted and reshaped before a linear": (
         calls(lambda x, last: last(x.permute(0, 3, 2, 1).reshape(2, 6, 28)), lambda: nn.Linear(28, 5)),
         (IMAGE,),
@@ -150,6 +162,11 @@ def test_the_integers_follow_the_floats(name: str) -> None:
     inputs = model.quantise(*samples[0])
     run = Runtime(model.program, model.weights).run(inputs)
     assert run.trace.root == Interpretation(model.program, model.weights, tuple(inputs)).trace.root
+
+
+def test_a_linear_layer_on_what_is_not_contiguous_is_one_operator() -> None:
+    module = seeded(calls(lambda x, a: torch.relu(a(x.flatten(2).mT)), lambda: nn.Linear(4, 5)))
+    assert compiled(module, drawn((IMAGE,))).program.operator_count == 1
 
 
 def test_constants_added_in_turn_are_one_operator() -> None:

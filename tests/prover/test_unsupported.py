@@ -82,6 +82,18 @@ OPERATORS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str, str]] 
         "aten.addmm",
         f"{MAX_TERMS + 1} terms",
     ),
+    "a constant matrix for each of a batch": (
+        lambda: Calls(lambda x: x @ torch.linspace(0, 1, 30).reshape(2, 3, 5)),
+        (2, 4, 3),
+        "aten.bmm",
+        "use a linear layer for each matrix",
+    ),
+    "constant matrices on the left": (
+        lambda: Calls(lambda x: torch.linspace(0, 1, 12).reshape(3, 4) @ x),
+        (2, 4, 5),
+        "aten.bmm",
+        "multiply from the other side",
+    ),
     "a bias per row": (
         lambda: Calls(lambda x: torch.addmm(torch.ones(2, 3), x, torch.ones(6, 3))),
         ROWS,
@@ -105,6 +117,7 @@ BEFORE_A_NORM: dict[str, Callable[[], nn.Module]] = {
     "a pooling": lambda: nn.MaxPool2d(2),
     "a transposed convolution": lambda: nn.ConvTranspose2d(4, 6, 3),
     "another norm": lambda: nn.Sequential(nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6)),
+    "a linear layer of another axis": lambda: Calls(lambda x, a: a(x.mT), nn.Linear(6, 6)),
     "a convolution that is also read": lambda: Calls(lambda x, c: c(x) + torch.relu(c(x)), nn.Conv2d(4, 6, 3)),
 }
 
@@ -112,7 +125,7 @@ BEFORE_A_NORM: dict[str, Callable[[], nn.Module]] = {
 @pytest.mark.parametrize("name", BEFORE_A_NORM)
 def test_a_batch_norm_follows_a_convolution(name: str) -> None:
     before = BEFORE_A_NORM[name]
-    channels = 4 if name in ("nothing", "a pooling") else 6
+    channels = 4 if name in ("nothing", "a pooling", "a linear layer of another axis") else 6
     message = refusal(seeded(lambda: Deep(nn.BatchNorm2d(channels), before())), drawn((IMAGE,), count=1))
     assert "batch norm that does not directly follow a" in message
     assert "at stages.1.part: " in message
@@ -138,6 +151,11 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], Shapes, str]] = {
     "shape from a value": (lambda: Calls(lambda x: x[: int(x.sum())]), (ROWS,), "control flow and shapes"),
     "selection by a value": (lambda: Calls(lambda x: x[x > 0]), (ROWS,), "; "),
     "no torch": (lambda: Calls(lambda x: torch.from_numpy(x.numpy())), (ROWS,), "torch.export cannot trace Calls"),
+    "a generator": (
+        lambda: Calls(lambda x: x + torch.rand(6, generator=torch.Generator().manual_seed(0))),
+        (ROWS,),
+        "which is no tensor; compute it before and keep it as a buffer",
+    ),
     "wrong input": (lambda: nn.Linear(5, 2), (ROWS,), "torch.export cannot trace Linear"),
     "state": (lambda: Calls(count, with_state(nn.Identity())), (ROWS,), "changes layers.0.seen when it runs; return"),
     "changed input": (lambda: Calls(change), (ROWS,), "when it runs; return"),
