@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from prover.kernels.digits import Range
 from prover.kernels.ranges import producer, range_of
-from prover.operators import NO_AXIS, row_of
+from prover.operators import NO_AXIS, Axes, Role, row_of
 from prover.program import (
     Immediate,
     InputRef,
@@ -45,19 +45,20 @@ def tensor_of(program: Program, layer: int, source: TensorRef) -> Tensor:
 def liftable(operator: Operator) -> bool:
     """Whether one operator over a leading batch axis does the same for every query.
 
-    An operand without strides that is not a weight (a position, a computed table) differs from query to query.
+    An operand that runs along no axis and is not a weight (a position, a computed table) differs from query to query.
     """
-    return all(
-        isinstance(operand, Immediate) or operand.strides != () or isinstance(operand.source, WeightRef)
-        for operand in operator.operands
+    roles = row_of(operator).roles
+    return not any(
+        isinstance(operand, View) and role.axes is Axes.NONE and not isinstance(operand.source, WeightRef)
+        for role, operand in zip(roles, operator.operands, strict=True)
     )
 
 
 def lifted(operator: Operator, batch: int) -> Operator:
     """The operator over a leading axis of `batch` queries: weights are shared, other tensors lie one after another."""
 
-    def lift(operand: Operand) -> Operand:
-        if isinstance(operand, Immediate) or operand.strides == ():
+    def lift(role: Role, operand: Operand) -> Operand:
+        if isinstance(operand, Immediate) or role.axes is Axes.NONE:
             return operand
         if isinstance(operand.source, WeightRef):
             return replace(operand, strides=(0, *operand.strides))
@@ -67,7 +68,7 @@ def lifted(operator: Operator, batch: int) -> Operator:
     return replace(
         operator,
         shape=(batch, *operator.shape),
-        operands=tuple(map(lift, operator.operands)),
+        operands=tuple(map(lift, row_of(operator).roles, operator.operands)),
         box=(batch, *operator.box) if placed else (),
         start=(0, *operator.start) if placed else (),
         k=operator.k + 1 if placed and operator.k != NO_AXIS else operator.k,
