@@ -14,13 +14,14 @@ from prover.errors import InvalidInput
 from prover.program import (
     CheckpointRef,
     DType,
+    Immediate,
     InputRef,
     Layer,
     Opcode,
+    Operand,
     Operator,
     OutputSpec,
     Program,
-    TensorRef,
     TensorRoot,
     TensorSpec,
     View,
@@ -67,22 +68,23 @@ def test_random_programs(sample: Sample, count: int, fused: bool) -> None:
     assert_same_as_alone(sample[:2], count, count, fused)
 
 
-def reduced_to_one(scale: Array, shift: TensorRef) -> tuple[Program, dict[TensorRoot, Array]]:
-    """A dot whose only axis is reduced: its scale and shift run along no axis, but are no tables."""
+def reduced_to_one(shift: Operand) -> tuple[Program, dict[TensorRoot, Array]]:
+    """A dot whose only axis is reduced: its scale, a weight, and its shift run along no axis, but are no tables."""
+    scale = np.array([5, 3], np.int32)
     weights = {array_root(scale): scale}
     vector = View(InputRef(0), DType.I16, 6, 0, (1,))
     one = View(WeightRef(array_root(scale)), DType.I32, scale.size, 1, ())
-    other = View(shift, DType.I16, 6, 2, ())
-    dot = Operator(Opcode.DOT, 0, DType.I32, (6,), (vector, vector, one, other), -(1 << 31), (1 << 31) - 1, 1, 8)
+    dot = Operator(Opcode.DOT, 0, DType.I32, (6,), (vector, vector, one, shift), -(1 << 31), (1 << 31) - 1, 1, 8)
     output = OutputSpec(CheckpointRef(0, 0, 1), DType.I32, ())
     return Program((TensorSpec(DType.I16, (6,)),), (Layer((dot,), (0,)),), (output,)), weights
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("fused", [True, False])
-def test_a_scale_that_runs_along_no_axis(count: int, fused: bool) -> None:
-    """Of all axes reduced; the scale is a weight, the shift another element of each query's input."""
-    assert_same_as_alone(reduced_to_one(np.array([5, 3], np.int32), InputRef(0)), count, count, fused)
+@pytest.mark.parametrize("shift", [Immediate(7), View(InputRef(0), DType.I16, 6, 2, ())])
+def test_a_scale_that_runs_along_no_axis(count: int, fused: bool, shift: Operand) -> None:
+    """The shift is the same for every query, or an element of each query's input."""
+    assert_same_as_alone(reduced_to_one(shift), count, count, fused)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 32])
