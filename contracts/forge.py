@@ -5,6 +5,7 @@ With `FOUNDRY_PROFILE=ci` every fuzz test makes 10,000 runs (`foundry.toml`). On
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,22 @@ def binary(tool: str = "forge") -> Path:
     if not binaries:
         raise NoForge(f"no {tool}: run `{_INSTALLED_BY[tool]}`, which needs npm, to install @foundry-rs/{tool}")
     return binaries[0]
+
+
+def environment(sources: Path, build: Path, *tools: Path) -> dict[str, str]:
+    """For a tool that compiles `sources` through forge, into `build`, with the project's compiler.
+
+    `tools` are folders that it finds programs in besides forge's. NoForge or NoCompiler says what to install.
+    """
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join(map(str, (binary().parent, *tools, os.environ["PATH"]))),
+        "FOUNDRY_SRC": str(sources),
+        "FOUNDRY_OUT": str(build / "out"),
+        "FOUNDRY_CACHE_PATH": str(build / "cache"),
+        "FOUNDRY_SOLC": str(find_compiler()),
+        "FOUNDRY_OFFLINE": "true",
+    }
 
 
 def command(options: Sequence[str] = ()) -> list[str]:

@@ -8,7 +8,6 @@ the findings that have none, and the rows that answer nothing.
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -16,11 +15,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from contracts.compile import find_compiler
-from contracts.forge import binary
+from contracts.forge import environment
 
 _ROOT = Path(__file__).resolve().parent.parent
 _BUILD = _ROOT / "build" / "slither"
+SOURCES = _ROOT / "contracts" / "src"
 DOCUMENT = _ROOT / "docs" / "security.md"
 ANYWHERE = "anywhere"
 
@@ -62,22 +61,13 @@ def unanswered(found: set[Finding], answers: set[Finding]) -> tuple[list[Finding
 
 def analyse() -> dict[str, Any]:
     """Slither's report on contracts/src, compiled by forge with the project's compiler."""
-    environment = {
-        **os.environ,
-        "PATH": f"{binary().parent}{os.pathsep}{os.environ['PATH']}",
-        "FOUNDRY_SRC": "contracts/src",
-        "FOUNDRY_OUT": str(_BUILD / "out"),
-        "FOUNDRY_CACHE_PATH": str(_BUILD / "cache"),
-        "FOUNDRY_SOLC": str(find_compiler()),
-        "FOUNDRY_OFFLINE": "true",
-    }
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [_BUILD / "bin" / "slither", ".", "--foundry-out-directory", _BUILD / "out", "--json", report]
         done = subprocess.run(
             [*map(str, command), "--filter-paths", "contracts/test|src/test"],
             cwd=_ROOT,
-            env=environment,
+            env=environment(SOURCES, _BUILD),
             capture_output=True,
             text=True,
             check=False,

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from contracts.compile import NoCompiler, find_compiler
-from contracts.forge import NoForge, binary
+from contracts.compile import NoCompiler
+from contracts.forge import NoForge, environment
 
 _ROOT = Path(__file__).resolve().parent.parent
 _BUILD = _ROOT / "build" / "halmos"
@@ -49,22 +48,13 @@ def proven(report: dict[str, Any]) -> set[str]:
 
 def execute(options: Sequence[str] = ()) -> dict[str, Any]:
     """Halmos' report on the properties, compiled by forge with the project's compiler."""
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join(map(str, (binary().parent, _BUILD / "bin", os.environ["PATH"]))),
-        "FOUNDRY_SRC": "contracts/properties",
-        "FOUNDRY_TEST": "contracts/properties",
-        "FOUNDRY_OUT": str(_BUILD / "out"),
-        "FOUNDRY_CACHE_PATH": str(_BUILD / "cache"),
-        "FOUNDRY_SOLC": str(find_compiler()),
-        "FOUNDRY_OFFLINE": "true",
-    }
+    variables = {**environment(PROPERTIES, _BUILD, _BUILD / "bin"), "FOUNDRY_TEST": str(PROPERTIES)}
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [_BUILD / "bin" / "halmos", "--forge-build-out", _BUILD / "out", "--json-output", report]
         contracts = "|".join(sorted({name.split(".")[0] for name in declared()}))
         command += ["--match-contract", f"^({contracts})$", "--no-status", *_OPTIONS, *options]
-        subprocess.run([*map(str, command)], cwd=_ROOT, env=environment, check=False)
+        subprocess.run([*map(str, command)], cwd=_ROOT, env=variables, check=False)
         if not report.exists():
             raise SystemExit("halmos made no report")
         content: dict[str, Any] = json.loads(report.read_text())
