@@ -29,15 +29,12 @@ from executor.actions import (
 )
 from executor.policy import Policy
 from prover import encoding
-from prover.game.position import Side
+from prover.game.position import MOST_MOVES, Side
 from prover.game.simulator import Opens
 from prover.trace import Execution, tensor_bytes
 
 AT_WORK = (RequestStatus.ACCEPTED, RequestStatus.CLAIMED)
 """A request's executor has something at stake in it."""
-
-MOST_MOVES = 12
-"""Most moves of one side in the longest dispute (protocol, section 5)."""
 
 EXPIRE_PAGE = 50
 """Disputes in one transaction."""

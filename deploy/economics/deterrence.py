@@ -88,8 +88,7 @@ def seen_enough(s: Scenario) -> float:
 
 def insured_return(s: Scenario, others: int) -> int:
     """Wei that a friend of the liar is paid if it wins, while `others` stand that have played as long (section 9)."""
-    owed = s.gas.tariff_units * min(s.base_fee, s.parameters.peak_gas_price)
-    return fall(s.parameters.executor_stake, s.parameters.burn_share, [owed] * (others + 1), 0).paid[0]
+    return fall(s.parameters.executor_stake, s.parameters.burn_share, [s.tariff] * (others + 1), 0).paid[0]
 
 
 def insured_loss(s: Scenario, others: int) -> int:

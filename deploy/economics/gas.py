@@ -56,15 +56,13 @@ class GasOfGame:
         lie: of an executor up to its claim.
         openings: of the executor's moves in one dispute that is played to its last move.
         challenge: of the challenger's moves in it.
-        tariff_units: what the challenger is owed for, in gas.
-        moves: moves of a challenger, in order.
+        moves: the challenger's moves, in order.
     """
 
     answer: int
     lie: int
     openings: int
     challenge: int
-    tariff_units: int
     moves: tuple[str, ...]
 
     @classmethod
@@ -77,15 +75,13 @@ class GasOfGame:
         challenger = [move for move in dispute if move["move"] in TARIFF]
         if not challenger:
             raise RefuteError(f"the gas snapshot has no {GAMES[game]}; write it anew with `make gas`")
-        moves = tuple(str(move["move"]) for move in challenger)
         challenge = sum(int(move["gas"]) for move in challenger)
         return cls(
             answer=sum(answer[move] for move in ("accept", "claim", "finalise")),
             lie=answer["accept"] + answer["claim"],
             openings=sum(int(move["gas"]) for move in dispute) - challenge,
             challenge=challenge,
-            tariff_units=sum(TARIFF[move] for move in moves),
-            moves=moves,
+            moves=tuple(str(move["move"]) for move in challenger),
         )
 
     def defence(self, disputes: int) -> int:

@@ -7,7 +7,8 @@ from math import ceil
 from contracts.client import FEE_FACTOR
 from deploy.economics.deterrence import believed
 from deploy.economics.payouts import pot
-from deploy.economics.scenario import MOST_MOVES, Scenario
+from deploy.economics.scenario import Scenario
+from prover.game.position import MOST_MOVES
 
 SLOT = 12
 """Seconds between blocks."""

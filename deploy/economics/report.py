@@ -129,7 +129,7 @@ def _watcher(s: Scenario) -> Section:
         (
             Row("challenge_gas", "gas of a dispute", s.gas.challenge, gas),
             Row("challenge_cost", f"which costs, at {gwei(s.price)}", watching.gas_paid(s), eth),
-            Row("tariff", "of which the tariff pays", watching.tariff_owed(s), eth),
+            Row("tariff", "of which the tariff pays", s.tariff, eth),
             Row(
                 "disputes_in_full", "disputes on a claim that the pot pays in full", watching.disputes_in_full(s), count
             ),
@@ -210,7 +210,7 @@ def _of_lies(s: Scenario) -> list[Condition]:
 
 
 def _of_watching(s: Scenario) -> list[Condition]:
-    enough, owed, paid = watching.lies_to_live_on(s), watching.tariff_owed(s), watching.gas_paid(s)
+    enough, owed, paid = watching.lies_to_live_on(s), s.tariff, watching.gas_paid(s)
     pays = f"its share of pots pays a watcher if {share(s.lies)} of claims are lies; "
     pays += "it never does" if enough is None else f"it does from {share(enough)} on"
     covers = f"the tariff covers the gas of a dispute that another wins: {eth(owed)} of {eth(paid)}"

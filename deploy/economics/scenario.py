@@ -6,12 +6,12 @@ from dataclasses import dataclass, fields, replace
 
 from contracts.amounts import format_amount
 from contracts.deployment import Parameters
-from deploy.economics.gas import GasOfGame
+from deploy.economics.gas import GasOfGame, tariff
 from prover.errors import RefuteError
+from prover.game.position import MOST_MOVES
 
 DEFENCE_GAS = 5_000_000
 """Gas of the dearest defence, by which the contract's constructor measures a bond (`Parameters.sol`)."""
-MOST_MOVES = 12
 
 
 class NoScenario(RefuteError):
@@ -72,6 +72,12 @@ class Scenario:
     def price(self) -> int:
         """Wei per gas, all in all."""
         return self.base_fee + self.tip
+
+    @property
+    def tariff(self) -> int:
+        """Wei that a dispute is owed that is played to its last move: no more is paid than the peak gas price."""
+        moves = self.gas.moves
+        return tariff(moves, [self.base_fee] * len(moves), self.parameters.peak_gas_price)
 
     @property
     def checked_by_one(self) -> float:

@@ -26,14 +26,9 @@ def gas_paid(s: Scenario) -> int:
     return s.gas.challenge * s.price
 
 
-def tariff_owed(s: Scenario) -> int:
-    """Wei that such a dispute is owed: units at the base fee, of which no more is paid than the peak gas price."""
-    return s.gas.tariff_units * min(s.base_fee, s.parameters.peak_gas_price)
-
-
 def disputes_in_full(s: Scenario) -> int | None:
     """How many such disputes the pot pays in full; None: any number."""
-    owed = tariff_owed(s)
+    owed = s.tariff
     return pot(s.parameters.executor_stake, s.parameters.burn_share) // owed if owed else None
 
 
@@ -52,7 +47,7 @@ def per_lie_lost(s: Scenario) -> int:
 
     Its gas is that of all moves, though the last is not made: a little too much.
     """
-    return tariff_owed(s) - gas_paid(s)
+    return s.tariff - gas_paid(s)
 
 
 def per_claim_verified(s: Scenario) -> float:

@@ -17,6 +17,10 @@ OPENED = 5
 """Number of the word that is the field `opened`."""
 
 
+MOST_MOVES = 12
+"""Most moves of one side in the longest dispute (protocol, section 5)."""
+
+
 class Side(IntEnum):
     """Who is to move."""
 

@@ -36,7 +36,7 @@ class Simulated:
         # The first watcher, where it is among those who found it: one of them wins, and each is as likely.
         mine = found[:, 0]
         won = rng.random(GAMES) * challengers < 1
-        owed = watching.tariff_owed(s)
+        owed = s.tariff
         paid = {k: payouts.fall(stake, share, [owed] * k, 0).paid for k in range(1, s.watchers + 1)}
         income = [paid[int(k)][0] if w else paid[int(k)][-1] for k, w in zip(challengers[mine], won[mine], strict=True)]
         self.watcher = (np.array(income, dtype=float) - s.gas.challenge * s.price) / ETHER
@@ -65,7 +65,7 @@ def test_what_is_expected_is_what_happens_on_average(s: Scenario) -> None:
     assert agree(played.executor, deterrence.lie(s) / ETHER)
     assert agree(played.watcher, watching.per_lie_found(s) / ETHER)
     shared = payouts.pot(s.parameters.executor_stake, s.parameters.burn_share)
-    short = s.watchers * watching.tariff_owed(s) > shared
+    short = s.watchers * s.tariff > shared
     assert short == (s.watchers == 9), "in one of the four, tariffs are paid in part"
 
 
