@@ -30,12 +30,14 @@ def main() -> int:
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
     began, tally, seed = time.monotonic(), Tally(), arguments.seed
-    play_steered(seed, tally)
-    while tally.games < arguments.games:
-        play_worlds(WORLDS, seed, tally, shrink=arguments.shrink)
-        seed += 1
-    losses = held().get("honest_losses", 0) + tally.honest_losses
-    merge(games_evm=tally.games, games_evm_seed=arguments.seed, honest_losses=losses)
+    try:
+        play_steered(seed, tally)
+        while tally.games < arguments.games:
+            play_worlds(WORLDS, seed, tally, shrink=arguments.shrink)
+            seed += 1
+    finally:  # a loss is an AssertionError, and counts
+        losses = held().get("honest_losses", 0) + tally.honest_losses
+        merge(games_evm=tally.games, games_evm_seed=arguments.seed, honest_losses=losses)
     print(table(tally.cells))
     print(", ".join(f"{what}: {count}" for what, count in sorted(tally.seen.items())))
     print(
