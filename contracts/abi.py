@@ -64,6 +64,7 @@ class Abi:
 
     def __init__(self, entries: Sequence[Mapping[str, Any]], refusals: Sequence[Mapping[str, Any]] = ()) -> None:
         self._functions = {e["name"]: e for e in entries if e["type"] == "function"}
+        self._selectors: dict[bytes, str] = {_signature(e)[:4]: name for name, e in self._functions.items()}
         self._constructor = [p for e in entries if e["type"] == "constructor" for p in e["inputs"]]
         self._events = {_signature(e): e for e in entries if e["type"] == "event"}
         self._errors = {_signature(e)[:4]: e for e in (*refusals, *entries) if e["type"] == "error"}
@@ -72,6 +73,10 @@ class Abi:
         """The calldata of a call."""
         entry = self._functions[function]
         return _signature(entry)[:4] + codec.encode(_types(entry["inputs"]), list(arguments))
+
+    def function_of(self, data: bytes) -> str:
+        """The name of the function that calldata calls; KeyError if it is none of this contract's."""
+        return self._selectors[data[:4]]
 
     def encode_constructor(self, arguments: Sequence[Any]) -> bytes:
         return codec.encode(_types(self._constructor), list(arguments))

@@ -31,7 +31,7 @@ from prover.game.operand_source import open_checkpoint
 from prover.game.position import Ground, Party, Position
 from prover.merkle import path
 from prover.program import Program
-from prover.trace import Execution, tensor_bytes
+from prover.trace import Array, Execution, tensor_bytes
 
 NOBODY = "0x" + "00" * 20
 
@@ -105,6 +105,19 @@ def request(
     return Call("request", arguments, fee, _gas_of_tensors(inputs))
 
 
+def request_run(
+    program: Program,
+    inputs: Sequence[Array],
+    fee: int,
+    answer_period: int,
+    min_stake: int = 0,
+    only: str = NOBODY,
+) -> Call:
+    """A request for a program's outputs on these inputs, which have its dtypes and shapes."""
+    model, interface = bytes(encoding.model_id(program)), encoding.encode_interface(program)
+    return request(model, interface, [tensor_bytes(array) for array in inputs], fee, answer_period, min_stake, only)
+
+
 def cancel(request_id: bytes) -> Call:
     return Call("cancel", (request_id,))
 
@@ -128,6 +141,13 @@ def claim(
     """`nodes` are those of the execution's trace."""
     arguments = request_id, head, interface, list(nodes), list(outputs), delegate
     return Call("claim", arguments, gas=_gas_of_tensors(outputs))
+
+
+def claim_execution(request_id: bytes, execution: Execution, delegate: str = NOBODY) -> Call:
+    """The claim of an execution's outputs and trace."""
+    program, outputs = execution.program, [tensor_bytes(output) for output in execution.outputs]
+    head, interface = encoding.encode_head(program), encoding.encode_interface(program)
+    return claim(request_id, head, interface, execution.trace.nodes, outputs, delegate)
 
 
 def finalise(claim_id: bytes) -> Call:

@@ -247,6 +247,11 @@ class Chain:
         with asking("show a transaction"):
             return len(self._web3.eth.get_transaction(HexBytes(transaction))["input"])
 
+    def transact(self, account: Signer, to: str | None, data: bytes, *, value: int = 0, gas: int) -> Receipt:
+        """Send a transaction with the account's next nonce, and wait for it; what `send` and `wait` raise."""
+        nonce, base_fee = self.nonce(account.address), self.block().base_fee
+        return self.wait(self.send(account, to, data, value=value, gas=gas, nonce=nonce, base_fee=base_fee))
+
     def wait(self, transaction: bytes, seconds: float = 120, interval: float = 0.02) -> Receipt:
         """The receipt of a transaction; ChainUnavailable if it is not mined in time."""
         end = time.monotonic() + seconds

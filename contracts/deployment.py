@@ -183,10 +183,8 @@ def _create(chain: Chain, account: Signer, name: str, arguments: tuple[Any, ...]
     """(address, block) of a new contract."""
     made = artifact(name)
     data = made.bytecode + Abi(made.abi).encode_constructor(arguments)
-    nonce, base_fee = chain.nonce(account.address), chain.block().base_fee
-    chain.require_balance(account.address, 0, gas_limit(DEPLOY_GAS, data), base_fee)
-    sent = chain.send(account, None, data, value=0, gas=DEPLOY_GAS, nonce=nonce, base_fee=base_fee)
-    receipt = chain.wait(sent)
+    chain.require_balance(account.address, 0, gas_limit(DEPLOY_GAS, data), chain.block().base_fee)
+    receipt = chain.transact(account, None, data, gas=DEPLOY_GAS)
     if not receipt.succeeded or receipt.contract is None:
         try:
             chain.call(None, data, account.address)

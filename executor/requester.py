@@ -17,11 +17,11 @@ from contracts.moments import moment
 from contracts.observer import Observer
 from contracts.shelf import Shelf
 from contracts.snapshot import ClaimStatus, ClaimView, RequestStatus, RequestView, Snapshot
-from prover import encoding, posted
+from prover import posted
 from prover.errors import RefuteError
 from prover.input_files import read_inputs
 from prover.quantisation import Quantisation
-from prover.trace import NUMPY_DTYPES, tensor_bytes
+from prover.trace import NUMPY_DTYPES
 
 _ID = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 
@@ -51,10 +51,9 @@ def ask(
     if only is not None and not is_address(only):
         raise WrongSetup(f"--only: {only!r} is not an address; one has 0x and 40 hexadecimal digits")
     held = shelf.get(shelf.resolve(model))
-    inputs = [tensor_bytes(array) for array in read_inputs(held, given)]
-    interface = encoding.encode_interface(held.program)
+    inputs = read_inputs(held, given)
     allowed = to_checksum_address(only) if only is not None else calls.NOBODY
-    call = calls.request(bytes(held.id), interface, inputs, fee, answer_period, min_stake, allowed)
+    call = calls.request_run(held.program, inputs, fee, answer_period, min_stake, allowed)
     request: bytes = client.transact(call).event("Requested").arguments["request"]
     return request
 

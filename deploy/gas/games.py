@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from eth_account import Account
@@ -18,7 +17,6 @@ from contracts.ledger import first_position, position_after
 from contracts.provider import DEVNET_KEYS
 from deploy.acts.stage import ETHER, FEE
 from deploy.gas.recorded import RecordedChain
-from prover import encoding
 from prover.errors import RefuteError
 from prover.game.adversaries import LyingDefender
 from prover.game.moves import Move, Step, opened_content
@@ -26,7 +24,7 @@ from prover.game.openings import Opened
 from prover.game.players import Challenger
 from prover.game.position import Side
 from prover.program import Program
-from prover.trace import Array, Execution, tensor_bytes
+from prover.trace import Execution
 
 ANSWER_PERIOD = 600
 ZERO_BYTE, NONZERO_BYTE = 4, 16
@@ -89,24 +87,18 @@ class Game:
 
     def raw(self, to: str | None, data: bytes, gas: int) -> Receipt:
         """Send a transaction that is not the protocol's, or deploy if `to` is None."""
-        account = self.accounts[0]
-        nonce, base_fee = self.chain.nonce(account.address), self.chain.block().base_fee
-        return self.chain.wait(self.chain.send(account, to, data, value=0, gas=gas, nonce=nonce, base_fee=base_fee))
+        return self.chain.transact(self.accounts[0], to, data, gas=gas)
 
     def register(self, program: Program) -> None:
         self.requester.transact(calls.register_model(program, "local"))
 
     def answer(self, execution: Execution) -> tuple[list[Sent], bytes]:
         """Request an inference and answer it: request, accept, claim; the claim's id."""
-        program = execution.program
-        interface = encoding.encode_interface(program)
-        posted = _bytes_of(execution.inputs)
-        model = encoding.model_id(program)
-        asked, done = self.send(self.requester, calls.request(model, interface, posted, FEE, ANSWER_PERIOD))
+        asking = calls.request_run(execution.program, execution.inputs, FEE, ANSWER_PERIOD)
+        asked, done = self.send(self.requester, asking)
         request: bytes = done.event("Requested").arguments["request"]
         accepted, _ = self.send(self.executor, calls.accept(request))
-        head, nodes, outputs = encoding.encode_head(program), execution.trace.nodes, _bytes_of(execution.outputs)
-        claimed, done = self.send(self.executor, calls.claim(request, head, interface, nodes, outputs))
+        claimed, done = self.send(self.executor, calls.claim_execution(request, execution))
         claim: bytes = done.event("Claimed").arguments["claim"]
         return [asked, accepted, claimed], claim
 
@@ -142,7 +134,3 @@ class Game:
             if content := opened_content(move):
                 history.append(Opened(position, content))
             position = position_after(position, done.event("Moved").arguments)
-
-
-def _bytes_of(tensors: Sequence[Array]) -> list[bytes]:
-    return [tensor_bytes(tensor) for tensor in tensors]

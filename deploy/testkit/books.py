@@ -32,15 +32,8 @@ class Books:
 
     def gas(self, *parties: Client) -> int:
         """What the parties have paid for transactions since the books were opened, in wei."""
-        senders, web3 = {party.signer.address for party in parties}, self._stage.commanded.web3
-        spent = 0
-        for number in range(self._block + 1, self._stage.chain.block().number + 1):
-            for transaction in web3.eth.get_block(number, full_transactions=True)["transactions"]:
-                assert not isinstance(transaction, bytes)
-                if transaction["from"] in senders:
-                    receipt = web3.eth.get_transaction_receipt(transaction["hash"])
-                    spent += receipt["gasUsed"] * receipt["effectiveGasPrice"]
-        return spent
+        sent = self._stage.sent({party.signer.address for party in parties}, self._block + 1)
+        return sum(receipt["gasUsed"] * receipt["effectiveGasPrice"] for _, receipt in sent)
 
     def require_just(self, *, adversaries: Sequence[Client], honest: Sequence[Client], allowed: int = 0) -> None:
         """No adversary gains, no honest party loses, and no wei appears or vanishes; AssertionError says who.

@@ -17,6 +17,7 @@ from contracts import calls
 from contracts.client import Client
 from contracts.shelf import Run, input_arrays
 from contracts.snapshot import ClaimStatus, ClaimView, DisputeStatus, DisputeView, RequestStatus, RequestView
+from deploy.economics import payouts
 from deploy.testkit.adversary import Played, adversary
 from deploy.testkit.books import Books
 from deploy.testkit.executors import LONG_SUM
@@ -59,8 +60,7 @@ class Few:
 def withstood(stage: Stage, *challengers: Client, enter: Callable[[Client], Sequence[Steps]]) -> Played:
     """The adversaries dispute an honest answer, which becomes final all the same; all their disputes are lost."""
     executor, watcher = stage.executor(), stage.watcher()
-    request = stage.ask()
-    stage.settle_down(executor, watcher, until=lambda: bool(stage.claims_of(request)))
+    request = stage.answered(executor, watcher)
     agents = [agent for client in challengers for agent in enter(client)]
     stage.play(*agents, executor, watcher)
     (claim,) = stage.claims_of(request)
@@ -68,7 +68,7 @@ def withstood(stage: Stage, *challengers: Client, enter: Callable[[Client], Sequ
     disputes = stage.disputes_of(request)
     assert {d.challenger for d in disputes} == {client.address for client in challengers}
     assert {d.status for d in disputes} == {DisputeStatus.LOST}
-    return Played(challengers, (stage.requester, stage.watcher_client, stage.executor_client))
+    return Played(challengers, stage.honest)
 
 
 def _watcher(
@@ -138,10 +138,8 @@ class Copycat:
         if heard.sender != self._victim:
             return
         chain, signer = self._stage.commanded.chain, self._client.signer
-        base_fee, nonce = chain.block().base_fee, chain.nonce(signer.address)
-        refute, data, gas = self._client.deployment.refute, self.altered(heard.data), 3_000_000
-        sent = chain.send(signer, refute, data, value=heard.value, gas=gas, nonce=nonce, base_fee=base_fee)
-        self.taken.append(chain.wait(sent).succeeded)
+        refute, data = self._client.deployment.refute, self.altered(heard.data)
+        self.taken.append(chain.transact(signer, refute, data, value=heard.value, gas=3_000_000).succeeded)
 
     def altered(self, data: bytes) -> bytes:
         """What it sends instead of calldata that it has heard: the same."""
@@ -179,8 +177,7 @@ def _copycat(stage: Stage) -> Played:
     assert copycat.taken.count(False) > 3, "moves are not: each names the dispute and position that it answers"
     thief.transact(calls.settle(Party(claim.id, thief.address)))
     stage.play(played, watcher, stage.executor())
-    honest = stage.requester, stage.watcher_client, stage.executor_client
-    return Played((thief,), honest, loses=False, allowed=books.gas(thief))
+    return Played((thief,), stage.honest, loses=False, allowed=books.gas(thief))
 
 
 @adversary("self-insurance", "claims a lie, and a friend of the liar wins the dispute over it before anyone else")
@@ -189,18 +186,16 @@ def _insured(stage: Stage) -> Played:
         honest = interpret(model, inputs)
         return ReplacedOutput(honest, tuple(np.add(output, 1) for output in honest.outputs))
 
-    request = stage.ask()
     cheat = stage.executor(run, client=stage.other, stake=PARAMETERS.executor_stake)
-    stage.settle_down(cheat, until=lambda: bool(stage.claims_of(request)))
+    request = stage.answered(cheat)
     friend = stage.watcher(client=stage.another, stake=BOND)
     stage.play(friend, cheat)
     (claim,) = stage.claims_of(request)
     assert claim.status is ClaimStatus.FALLEN
     stage.play(stage.watcher(), stage.executor())
-    burned = PARAMETERS.executor_stake * PARAMETERS.burn_share // 10_000
-    books_of_both = Played((stage.other, stage.another), (stage.requester, stage.watcher_client, stage.executor_client))
+    burned = payouts.burned(PARAMETERS.executor_stake, PARAMETERS.burn_share)
     assert int(stage.requester.view("burned")) == burned, "what is burned deters, whoever is paid the rest"
-    return books_of_both
+    return Played((stage.other, stage.another), stage.honest)
 
 
 # At the wrong time
@@ -222,15 +217,13 @@ class Late:
 
 
 def _late(stage: Stage, before: int) -> tuple[Played, DisputeView]:
-    request = stage.ask()
     cheat = stage.executor(LONG_SUM, LyingDefender, client=stage.other, stake=PARAMETERS.executor_stake)
-    stage.settle_down(cheat, until=lambda: bool(stage.claims_of(request)))
+    request = stage.answered(cheat)
     stage.play(Late(stage, cheat, before), stage.watcher(), stage.executor())
     dispute = next(d for d in stage.disputes_of(request))
     assert dispute.status is DisputeStatus.WON
     assert stage.request(request).status is RequestStatus.FINAL
-    honest = stage.requester, stage.watcher_client, stage.executor_client
-    return Played((stage.other,), honest), dispute
+    return Played((stage.other,), stage.honest), dispute
 
 
 @adversary("move-in-the-last-second", "makes its first moves a second before its clock runs out")
@@ -258,8 +251,7 @@ def _after_deadline(stage: Stage) -> Played:
 def _contract(stage: Stage, conduct: Conduct) -> Played:
     """A contract disputes an honest answer, and misbehaves when what is left of its stake is paid to it."""
     executor, watcher = stage.executor(), stage.watcher()
-    request = stage.ask()
-    stage.settle_down(executor, until=lambda: bool(stage.claims_of(request)))
+    request = stage.answered(executor)
     (claim,) = stage.claims_of(request)
     contract = Participant(stage.chain, stage.deployment, stage.other.signer, conduct)
     stage.partners.append(contract.address)
@@ -271,7 +263,7 @@ def _contract(stage: Stage, conduct: Conduct) -> Played:
     assert not contract.act(calls.withdraw()), "a payment that fails leaves the stake where it is"
     (claim,) = stage.claims_of(request)
     assert claim.status is ClaimStatus.FINAL
-    return Played((stage.other,), (stage.requester, stage.watcher_client, stage.executor_client))
+    return Played((stage.other,), stage.honest)
 
 
 for _conduct, _does in (

@@ -15,14 +15,13 @@ from deploy.lies import Substituted
 from deploy.testkit.adversary import Played, adversary
 from deploy.testkit.models import DEEP_LAYERS, ROWS, deep_model, interpret, liar
 from deploy.testkit.stage import PARAMETERS, Stage
-from prover import encoding
 from prover.game.adversaries import LyingDefender, LyingFactorDefender, MisopeningDefender, ReplacedOutput
 from prover.game.adversaries import SilentDefender as Silent
 from prover.game.moves import Move, OpenChunk, OpenLayer, OpenTensor, OpenTerms, OpenTrace
 from prover.game.players import Defender
 from prover.game.position import Phase, Position
 from prover.model_folder import Model
-from prover.trace import Array, Execution, tensor_bytes
+from prover.trace import Array, Execution
 
 Defend = Callable[[Execution], Defender]
 
@@ -32,16 +31,15 @@ LONG_SUM = liar(0, 0, ROWS - 3, 640)
 
 def caught(stage: Stage, run: Run, defend: Defend = LyingDefender) -> Played:
     """The adversary answers; an honest watcher disputes it, and an honest executor answers what is open again."""
-    request = stage.ask()
     liar_ = stage.executor(run, defend, client=stage.other, stake=PARAMETERS.executor_stake)
-    stage.settle_down(liar_, until=lambda: bool(stage.claims_of(request)))
+    request = stage.answered(liar_)
     stage.play(liar_, stage.watcher(), stage.executor())
     first, *later = stage.claims_of(request)
     assert first.executor == stage.other.address
     assert first.status is ClaimStatus.FALLEN
     assert [claim.executor for claim in later] == [stage.executor_client.address]
     assert stage.request(request).status is RequestStatus.FINAL
-    return Played((stage.other,), (stage.requester, stage.watcher_client, stage.executor_client))
+    return Played((stage.other,), stage.honest)
 
 
 # What it commits to
@@ -180,14 +178,7 @@ def _idle(stage: Stage) -> Played:
     stage.requester.transact(calls.lapse(request))
     stage.play(stage.executor(), stage.watcher())
     assert stage.request(request).status is RequestStatus.FINAL
-    return Played((stage.other,), (stage.requester, stage.watcher_client, stage.executor_client))
-
-
-def _claim(stage: Stage, request: bytes, execution: Execution) -> calls.Call:
-    program = execution.program
-    outputs = [tensor_bytes(output) for output in execution.outputs]
-    head, interface = encoding.encode_head(program), encoding.encode_interface(program)
-    return calls.claim(request, head, interface, execution.trace.nodes, outputs)
+    return Played((stage.other,), stage.honest)
 
 
 def _refused(stage: Stage, call: calls.Call) -> str:
@@ -201,7 +192,7 @@ def _refused(stage: Stage, call: calls.Call) -> str:
 @adversary("claim-on-a-closed-request", "claims where another has answered, and where the answer is final")
 def _closed(stage: Stage) -> Played:
     request, watcher, executor = stage.ask(), stage.watcher(), stage.executor()
-    claim = _claim(stage, request, LONG_SUM(stage.model, stage.inputs()))
+    claim = calls.claim_execution(request, LONG_SUM(stage.model, stage.inputs()))
     stage.other.transact(calls.deposit(PARAMETERS.executor_stake))
     assert _refused(stage, claim) == "RequestNotAccepted"
     stage.settle_down(executor, until=lambda: bool(stage.claims_of(request)))
@@ -209,7 +200,7 @@ def _closed(stage: Stage) -> Played:
     assert _refused(stage, claim) == "RequestNotAccepted"
     stage.play(executor, watcher)
     assert _refused(stage, claim) == "RequestNotAccepted"
-    return Played((stage.other,), (stage.requester, stage.watcher_client, stage.executor_client), loses=False)
+    return Played((stage.other,), stage.honest, loses=False)
 
 
 @adversary("two-claims-on-one-request", "claims a lie, and then the truth beside it")
@@ -218,9 +209,9 @@ def _two_claims(stage: Stage) -> Played:
     stage.other.transact(calls.deposit(PARAMETERS.executor_stake))
     stage.other.transact(calls.accept(request))
     inputs = stage.inputs()
-    stage.other.transact(_claim(stage, request, LONG_SUM(stage.model, inputs)))
-    assert _refused(stage, _claim(stage, request, interpret(stage.model, inputs))) == "RequestNotAccepted"
+    stage.other.transact(calls.claim_execution(request, LONG_SUM(stage.model, inputs)))
+    assert _refused(stage, calls.claim_execution(request, interpret(stage.model, inputs))) == "RequestNotAccepted"
     stage.play(stage.watcher(), stage.executor())
     first, *_ = stage.claims_of(request)
     assert first.status is ClaimStatus.FALLEN
-    return Played((stage.other,), (stage.requester, stage.watcher_client, stage.executor_client))
+    return Played((stage.other,), stage.honest)

@@ -43,6 +43,4 @@ class Participant:
         return self._send(self.address, data, call.value, call.gas).succeeded
 
     def _send(self, to: str | None, data: bytes, value: int, gas: int) -> Receipt:
-        base_fee, nonce = self._chain.block().base_fee, self._chain.nonce(self._account.address)
-        sent = self._chain.send(self._account, to, data, value=value, gas=gas, nonce=nonce, base_fee=base_fee)
-        return self._chain.wait(sent)
+        return self._chain.transact(self._account, to, data, value=value, gas=gas)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from eth_account import Account
+from web3.types import TxData, TxReceipt
 
 from contracts import calls
 from contracts.client import Client
@@ -24,10 +25,10 @@ from deploy.testkit.models import deep_model, interpret
 from executor.policy import Policy as ExecutorPolicy
 from executor.service import ExecutorService
 from executor.workshop import Defend
-from prover import encoding, model_folder
+from prover import model_folder
 from prover.game.players import Challenger, Defender
 from prover.model_folder import Model
-from prover.trace import NUMPY_DTYPES, Array, tensor_bytes
+from prover.trace import NUMPY_DTYPES, Array
 from watcher.bench import Challenge
 from watcher.policy import Policy as WatcherPolicy
 from watcher.service import WatcherService
@@ -68,6 +69,8 @@ class Stage:
         self.deployment = deployment or deploy(self.chain, accounts[0], PARAMETERS)
         self.clients = [Client(self.chain, self.deployment, account) for account in accounts]
         self.requester, self.executor_client, self.watcher_client, self.other, self.another = self.clients[1:6]
+        self.honest = self.requester, self.watcher_client, self.executor_client
+        """Who asks, and whose the agents are that `executor` and `watcher` make by default."""
         self.model = model or deep_model()
         self.models = folder
         if deployment is None:
@@ -122,12 +125,16 @@ class Stage:
 
     def ask(self, seed: int = 0, fee: int = FEE, **options: object) -> bytes:
         """Request an inference on random numbers; the request's id."""
-        interface = encoding.encode_interface(self.model.program)
-        posted = [tensor_bytes(array) for array in self.inputs(seed)]
         done = self.requester.transact(
-            calls.request(bytes(self.model.id), interface, posted, fee, 600, **options)  # type: ignore[arg-type]
+            calls.request_run(self.model.program, self.inputs(seed), fee, 600, **options)  # type: ignore[arg-type]
         )
         request: bytes = done.event("Requested").arguments["request"]
+        return request
+
+    def answered(self, *agents: Steps) -> bytes:
+        """Request an inference and step the agents until one of them has claimed an answer; the request's id."""
+        request = self.ask()
+        self.settle_down(*agents, until=lambda: bool(self.claims_of(request)))
         return request
 
     def inputs(self, seed: int = 0) -> list[Array]:
@@ -186,6 +193,15 @@ class Stage:
         return Observer(client, client.address).observe().account
 
     # The chain itself
+
+    def sent(self, senders: Collection[str], first: int) -> Iterator[tuple[TxData, TxReceipt]]:
+        """Each transaction of some accounts from block `first` on, in order, and its receipt."""
+        eth = self.commanded.web3.eth
+        for number in range(first, self.chain.block().number + 1):
+            for transaction in eth.get_block(number, full_transactions=True)["transactions"]:
+                assert not isinstance(transaction, bytes)
+                if transaction["from"] in senders:
+                    yield transaction, eth.get_transaction_receipt(transaction["hash"])
 
     def snapshot(self) -> object:
         """A point of the chain to `revert` to: what a reorganisation goes back to."""

@@ -10,6 +10,7 @@ import pytest
 
 from contracts.shelf import Run
 from contracts.snapshot import ClaimStatus, DisputeStatus, DisputeView, Reason, RequestStatus
+from deploy.economics import payouts
 from deploy.lies import Substituted
 from prover.game.adversaries import LyingDefender, ReplacedOutput, SilentDefender
 from prover.game.players import Defender
@@ -60,7 +61,7 @@ def test_a_liar_loses_its_stake_and_the_watcher_is_paid_from_it(stage: Stage) ->
     assert stage.account(stage.executor_client).stake == 50 * ETHER - PARAMETERS.executor_stake
     watcher = stage.account(stage.watcher_client)
     assert (watcher.free, watcher.locked, watcher.credits) == (10 * ETHER, 0, 0)
-    unburned = PARAMETERS.executor_stake * (10_000 - PARAMETERS.burn_share) // 10_000
+    unburned = payouts.pot(PARAMETERS.executor_stake, PARAMETERS.burn_share)
     assert 1_000_000 * ETHER - 10 * ETHER + unburned > watcher.balance > 1_000_000 * ETHER - 10 * ETHER
 
 

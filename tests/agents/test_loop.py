@@ -55,8 +55,7 @@ def run(service: agent.Agent) -> list[str]:
 
 def pay(stage: Stage, to: str, amount: int, payer: Signer | None = None) -> None:
     rich = payer or Account.from_key(DEVNET_KEYS[9])
-    nonce, base_fee = stage.chain.nonce(rich.address), stage.chain.block().base_fee
-    stage.chain.wait(stage.chain.send(rich, to, b"", value=amount, gas=0, nonce=nonce, base_fee=base_fee))
+    stage.chain.transact(rich, to, b"", value=amount, gas=0)
 
 
 def test_what_takes_long_runs_beside_the_rounds(stage: Stage) -> None:

@@ -17,7 +17,7 @@ from contracts.client import Client
 from contracts.errors import ChainUnavailable, NotFunded
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
 from contracts.snapshot import DisputeStatus, RequestStatus
-from prover import encoding, model_folder
+from prover import model_folder
 from prover.game.adversaries import LyingDefender
 from prover.game.position import Phase
 from prover.model_folder import Model
@@ -34,7 +34,6 @@ from prover.program import (
     TensorSpec,
     View,
 )
-from prover.trace import tensor_bytes
 from tests.agents import stage as stages
 from tests.agents.stage import ETHER, PARAMETERS, Stage, liar
 
@@ -85,8 +84,7 @@ def one_layer(outputs: int = 300) -> Model:
 def ask_for(stage: Stage, model: Model) -> bytes:
     """Register a model as a stranger, and request it; the request's id."""
     stage.other.transact(calls.register_model(model.program, "local"))
-    inputs = [tensor_bytes(np.ones(300, "<i1"))]
-    call = calls.request(bytes(model.id), encoding.encode_interface(model.program), inputs, 0, 600)
+    call = calls.request_run(model.program, [np.ones(300, "<i1")], 0, 600)
     request: bytes = stage.other.transact(call).event("Requested").arguments["request"]
     return request
 

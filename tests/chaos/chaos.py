@@ -32,10 +32,9 @@ from contracts.snapshot import DisputeStatus, DisputeView, Reason, RequestStatus
 from deploy.anvil import AnvilProcess
 from deploy.devnet import ROLES
 from deploy.processes import Agents
-from prover import encoding, model_folder
+from prover import model_folder
 from prover.errors import RefuteError
 from prover.game.position import Phase
-from prover.trace import tensor_bytes
 from tests.agents.stage import ETHER, small_model
 from tests.chaos.disturbances import BrokerStops, Disturbance, Kills, Outages, Spells, dear_gas, reorganisation
 from tests.chaos.faulty_node import FaultyNode
@@ -180,14 +179,12 @@ class Chaos:
         return findings
 
     def _ask(self) -> None:
-        interface = encoding.encode_interface(self._model.program)
         numbers = np.random.default_rng(self._rng.getrandbits(32))
         wanted = []
         for number in range(self._count):
-            given = [tensor_bytes(numbers.integers(-128, 127, 300).astype("<i1"))]
+            given = [numbers.integers(-128, 127, 300).astype("<i1")]
             only = self._addresses["executor" if number % 2 else "dishonest"]
-            model = bytes(self._model.id)
-            wanted.append(calls.request(model, interface, given, ETHER // 100, 24 * 3600, only=only))
+            wanted.append(calls.request_run(self._model.program, given, ETHER // 100, 24 * 3600, only=only))
         for outcome in self._requester.transact_all(wanted):
             if not isinstance(outcome, Done):
                 raise outcome

@@ -153,8 +153,7 @@ def test_a_data_directory_without_room_or_that_is_none(
 
 def send(chain: Chain, to: str, amount: int) -> None:
     rich = Account.from_key(DEVNET_KEYS[9])
-    nonce, base_fee = chain.nonce(rich.address), chain.block().base_fee
-    chain.wait(chain.send(rich, to, b"", value=amount, gas=0, nonce=nonce, base_fee=base_fee))
+    chain.transact(rich, to, b"", value=amount, gas=0)
 
 
 def test_the_stake_leaves_enough_for_a_game(commands: Commands, tmp_path: Path) -> None:

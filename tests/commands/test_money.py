@@ -14,9 +14,8 @@ from contracts.chain import Chain
 from contracts.client import Client
 from contracts.devnet_files import DevnetFiles
 from contracts.provider import DEVNET_KEYS
-from prover import encoding, model_folder
+from prover import model_folder
 from prover.errors import CorruptModel
-from prover.trace import tensor_bytes
 from tests.agents.stage import ETHER, small_model
 from tests.commands.conftest import Commands
 
@@ -76,8 +75,7 @@ def test_stake_leaves_after_the_delay(commands: Commands, wallet: Wallet, role: 
 def test_credits_are_paid_at_once(commands: Commands, wallet: Wallet, role: str) -> None:
     assert "has no credits to collect" in commands.done(role, "collect", *wallet.options)
     model = small_model()
-    inputs = [tensor_bytes(np.zeros(300, "<i1"))]
-    asked = calls.request(bytes(model.id), encoding.encode_interface(model.program), inputs, ETHER, 600)
+    asked = calls.request_run(model.program, [np.zeros(300, "<i1")], ETHER, 600)
     request = wallet.client.transact(asked).event("Requested").arguments["request"]
     wallet.client.transact(calls.cancel(request))
     assert commands.done(role, "collect", *wallet.options) == f"1 eth collected by {wallet.client.address}\n"

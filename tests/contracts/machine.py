@@ -10,6 +10,7 @@ from pyrevm import EVM
 
 from contracts.abi import Abi, artifact
 
+_REVERTED = re.compile(r"Revert \{.*output: 0x([0-9a-f]*)")
 CALLER = "0x" + "11" * 20
 
 
@@ -19,6 +20,12 @@ class Refused(Exception):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
+
+
+def refused(error: RuntimeError, abi: Abi) -> Refused:
+    """What pyrevm's error means: it tells a revert's data only in its message; out of gas and the like have none."""
+    output = _REVERTED.search(str(error))
+    return Refused(abi.decode_error(bytes.fromhex(output[1]))[0] if output else str(error))
 
 
 class Machine:
@@ -43,10 +50,7 @@ class Machine:
         try:
             answer = self._evm.message_call(CALLER, self._address, calldata=data, gas=10**9)
         except RuntimeError as error:
-            # pyrevm tells a revert's data only in its message; out of gas and the like have none
-            output = re.search(r"Revert \{.*output: 0x([0-9a-f]*)", str(error))
-            name = self.abi.decode_error(bytes.fromhex(output[1]))[0] if output else str(error)
-            raise Refused(name) from None
+            raise refused(error, self.abi) from None
         nonzero = sum(1 for byte in data if byte)
         self.gas = self._evm.result.gas_used - 21_000 - 4 * (len(data) - nonzero) - 16 * nonzero
         return bytes(answer)

@@ -26,10 +26,7 @@ def stage(tmp_path: Path) -> Stage:
 def add_bytes_as_uri(stage: Stage, uri: bytes) -> None:
     """`addUri` with bytes where text belongs; both are encoded alike."""
     data = keccak(b"addUri(bytes32,string)")[:4] + encode(["bytes32", "bytes"], [bytes(stage.model.id), uri])
-    account, chain = stage.other._account, stage.chain
-    nonce, base_fee = chain.nonce(stage.other.address), chain.block().base_fee
-    sent = chain.send(account, stage.deployment.refute, data, value=0, gas=300_000, nonce=nonce, base_fee=base_fee)
-    assert chain.wait(sent).succeeded
+    assert stage.chain.transact(stage.other.signer, stage.deployment.refute, data, gas=300_000).succeeded
 
 
 def test_a_uri_that_is_no_text_is_read_with_replacements(stage: Stage) -> None:

@@ -39,10 +39,6 @@ CHEAP = replace(
 """Gas at a fifth of a gwei, which is less than the base fee of the first challenge, and a pot that it exhausts."""
 
 
-def credits_of(arena: Arena, client: Client) -> int:
-    return int(arena.executor.view("creditsOf", client.address))
-
-
 def tariff_of(arena: Arena, claim: bytes, client: Client) -> int:
     dispute = arena.executor.view("disputeId", claim, client.address)
     return int(arena.by_name("disputeOf", dispute)[""]["standing"]["tariff"])
@@ -83,7 +79,7 @@ def test_a_fallen_claims_stake_goes_where_the_formula_says(parameters: Parameter
         calls.settle(arena.look().disputes[arena.executor.view("disputeId", claim, standing.address)].party)
     )
     expected = payouts.fall(parameters.executor_stake, parameters.burn_share, [owed, bystanders], winner=0)
-    assert (credits_of(arena, winner), credits_of(arena, standing)) == expected.paid
+    assert (arena.credits(winner), arena.credits(standing)) == expected.paid
     assert arena.executor.view("burned") == expected.burned
     assert sum(expected.paid) + expected.burned == parameters.executor_stake
     assert expected.burned >= payouts.burned(parameters.executor_stake, parameters.burn_share)
@@ -105,7 +101,7 @@ def test_a_defended_claim_pays_fee_and_bonds_and_its_gas_is_what_the_formula_say
     arena.pass_time(arena.deployment.parameters.window)
     arena.stranger.transact(calls.finalise(claim))
     bond = arena.deployment.parameters.challenger_bond
-    assert credits_of(arena, arena.executor) == payouts.finalised(FEE, lost=2, bond=bond)
+    assert arena.credits(arena.executor) == payouts.finalised(FEE, lost=2, bond=bond)
 
 
 def test_tariffs_are_the_protocols() -> None:

@@ -21,7 +21,8 @@ from contracts.errors import ContractRefused
 from contracts.ledger import first_position, position_after
 from contracts.observer import Observer
 from contracts.provider import DEVNET_KEYS, DevnetChain, LocalProvider
-from contracts.snapshot import ClaimStatus, RequestStatus, Snapshot
+from contracts.snapshot import Snapshot
+from deploy.testkit.books import accounted_for
 from deploy.testkit.participant import Conduct, Participant
 from prover import encoding
 from prover.errors import IllegalMove
@@ -33,7 +34,7 @@ from prover.game.position import Phase, Position, Side
 from prover.game.refutations import Refuted
 from prover.game.simulator import Opens, Picks
 from prover.program import Program
-from prover.trace import Array, Execution, tensor_bytes
+from prover.trace import Array, Execution
 
 ETHER = 10**18
 FEE = ETHER // 10
@@ -111,10 +112,8 @@ class Arena:
         if model not in self._registered:
             self.requester.transact(calls.register_model(program, "local"))
             self._registered.add(model)
-        posted = [tensor_bytes(a) for a in inputs]
-        interface = encoding.encode_interface(program)
         done = self.requester.transact(
-            calls.request(model, interface, posted, FEE, 600, **options)  # type: ignore[arg-type]
+            calls.request_run(program, inputs, FEE, 600, **options)  # type: ignore[arg-type]
         )
         request: bytes = done.event("Requested").arguments["request"]
         return request
@@ -124,10 +123,7 @@ class Arena:
         if request is None:
             request = self.ask(execution.program, execution.inputs)
         self.executor.transact(calls.accept(request))
-        outputs = [tensor_bytes(a) for a in execution.outputs]
-        head, interface = encoding.encode_head(execution.program), encoding.encode_interface(execution.program)
-        nodes = execution.trace.nodes
-        done = self.executor.transact(calls.claim(request, head, interface, nodes, outputs, delegate))
+        done = self.executor.transact(calls.claim_execution(request, execution, delegate))
         claim: bytes = done.event("Claimed").arguments["claim"]
         return claim
 
@@ -219,17 +215,12 @@ class Arena:
 
     def accounted_for(self) -> int:
         """Stakes, escrow, credits and burned, from the contract's views and the requests and claims of this arena."""
-        view = self.executor.view
         addresses = [Account.from_key(key).address for key in DEVNET_KEYS] + self.participants
-        stakes = sum(sum(view("accountOf", a)[:3]) + view("creditsOf", a) for a in addresses)
-        snapshot = self.look()
-        over = (RequestStatus.FINAL, RequestStatus.ENDED)
-        fees = sum(r.fee for r in snapshot.requests.values() if r.status not in over)
-        held = {c.id: self.by_name("claimOf", c.id)["held"] for c in snapshot.claims.values()}
-        pending = [c.id for c in snapshot.claims.values() if c.status is ClaimStatus.PENDING]
-        bonds = self.deployment.parameters.challenger_bond * sum(held[id]["docket"]["lost"] for id in pending)
-        pots = sum(claim["left"] for claim in held.values())
-        return stakes + fees + bonds + pots + int(view("burned"))
+        return accounted_for(self.executor, self.look(), addresses)
+
+    def credits(self, client: Client) -> int:
+        """What the contract owes an account, in wei."""
+        return int(self.executor.view("creditsOf", client.address))
 
     def by_name(self, function: str, *arguments: object) -> dict[str, Any]:
         """What a view of the contract returns, by the names of the results and of their fields."""

@@ -17,7 +17,6 @@ from contracts.abi import artifact
 from contracts.calls import Call
 from contracts.client import Client
 from contracts.provider import DEVNET_KEYS
-from prover import encoding
 from prover.game.adversaries import LyingDefender
 from prover.game.moves import EMPTY, RefuteChunk, RefuteFactor, RefuteNodes, RefuteProgram
 from prover.game.openings import Opened
@@ -67,9 +66,7 @@ class Scene:
         return cls(arena, open_, accepted, claim, dispute)
 
     def answer(self) -> Call:
-        head, interface = encoding.encode_head(MODEL.program), encoding.encode_interface(MODEL.program)
-        outputs = [tensor_bytes(output) for output in HONEST.outputs]
-        return calls.claim(self.accepted, head, interface, HONEST.trace.nodes, outputs)
+        return calls.claim_execution(self.accepted, HONEST)
 
     def proof(self) -> Call:
         outputs = [tensor_bytes(output) for output in LYING.outputs]

@@ -11,6 +11,7 @@ from contracts import calls
 from contracts.abi import Abi, artifact
 from contracts.asking import Reverted
 from contracts.client import Client
+from deploy.economics import payouts
 from deploy.testkit.models import interpret, liar, small_model
 from prover.game.adversaries import LyingDefender
 from prover.game.players import Challenger
@@ -59,10 +60,7 @@ class Commissioned:
         return ""
 
     def _send(self, client: Client, data: bytes, value: int) -> str | None:
-        chain, signer = self.arena.chain, client.signer
-        base_fee, nonce = chain.block().base_fee, chain.nonce(signer.address)
-        sent = chain.send(signer, self.address, data, value=value, gas=2_000_000, nonce=nonce, base_fee=base_fee)
-        receipt = chain.wait(sent)
+        receipt = self.arena.chain.transact(client.signer, self.address, data, value=value, gas=2_000_000)
         assert receipt.succeeded
         return receipt.contract
 
@@ -136,7 +134,8 @@ def test_a_final_answer_pays_only_what_was_commissioned(arena: Arena) -> None:
 
 def test_a_prize_needs_a_stake_of_which_more_is_burned(arena: Arena) -> None:
     """The devnet burns 5 of its 10 ether: a request for a larger prize asks for a larger stake."""
-    burned = arena.deployment.parameters.executor_stake * arena.deployment.parameters.burn_share // 10_000
+    parameters = arena.deployment.parameters
+    burned = payouts.burned(parameters.executor_stake, parameters.burn_share)
     assert Commissioned(arena, prize=burned).deliver(answered(arena)) == "StakeTooLow"
     assert Commissioned(arena, prize=burned - 1).deliver(answered(arena)) == ""
     assert Commissioned(arena, prize=burned).deliver(answered(arena, min_stake=2 * burned + 2)) == ""

@@ -8,7 +8,7 @@ import pytest
 
 from contracts import calls
 from contracts.client import Client
-from prover import encoding, posted
+from prover import posted
 from prover.game.adversaries import LyingDefender
 from prover.game.players import Challenger
 from prover.trace import tensor_bytes
@@ -34,15 +34,9 @@ def free_locked(arena: Arena, client: Client) -> tuple[int, int]:
     return free, locked
 
 
-def credits_of(arena: Arena, client: Client) -> int:
-    return int(arena.executor.view("creditsOf", client.address))
-
-
 def claim_by(arena: Arena, client: Client, request: bytes) -> bytes:
     """The honest answer of a client that has accepted."""
-    head, interface = encoding.encode_head(PROGRAM), encoding.encode_interface(PROGRAM)
-    outputs = [tensor_bytes(output) for output in HONEST.outputs]
-    done = client.transact(calls.claim(request, head, interface, HONEST.trace.nodes, outputs))
+    done = client.transact(calls.claim_execution(request, HONEST))
     claim: bytes = done.event("Claimed").arguments["claim"]
     return claim
 
@@ -57,7 +51,7 @@ def test_a_request_that_nobody_answers_is_cancelled_and_its_fee_paid_back(arena:
     assert arena.refuses(arena.stranger, calls.cancel(request)) == "NotTheRequester"
     arena.pass_time(100 * ANSWER_PERIOD)
     arena.requester.transact(calls.cancel(request))
-    assert (status_of(arena, request), credits_of(arena, arena.requester)) == (ENDED, FEE)
+    assert (status_of(arena, request), arena.credits(arena.requester)) == (ENDED, FEE)
     assert arena.refuses(arena.requester, calls.cancel(request)) == "RequestIsOver"
     assert arena.refuses(arena.executor, calls.accept(request)) == "RequestNotOpen"
     assert arena.refuses(arena.stranger, calls.lapse(request)) == "RequestNotAccepted"
@@ -74,11 +68,11 @@ def test_a_cancel_while_somebody_works_takes_effect_when_the_work_comes_to_nothi
     request = arena.ask(PROGRAM, INPUTS)
     arena.executor.transact(calls.accept(request))
     arena.requester.transact(calls.cancel(request))
-    assert (status_of(arena, request), credits_of(arena, arena.requester)) == (ACCEPTED, 0)
+    assert (status_of(arena, request), arena.credits(arena.requester)) == (ACCEPTED, 0)
     assert arena.refuses(arena.requester, calls.cancel(request)) == "AlreadyCancelled"
     arena.pass_time(ANSWER_PERIOD)
     arena.stranger.transact(calls.lapse(request))
-    assert (status_of(arena, request), credits_of(arena, arena.requester)) == (ENDED, FEE + bond - bond // 2)
+    assert (status_of(arena, request), arena.credits(arena.requester)) == (ENDED, FEE + bond - bond // 2)
     assert arena.refuses(arena.other, calls.accept(request)) == "RequestNotOpen"
     arena.check_conservation()
 
@@ -89,8 +83,8 @@ def test_a_cancelled_request_is_paid_for_when_its_answer_stands(arena: Arena) ->
     arena.requester.transact(calls.cancel(request))
     arena.pass_time(arena.deployment.parameters.window)
     arena.stranger.transact(calls.finalise(claim))
-    assert (status_of(arena, request), credits_of(arena, arena.requester)) == (FINAL, 0)
-    assert credits_of(arena, arena.executor) == FEE
+    assert (status_of(arena, request), arena.credits(arena.requester)) == (FINAL, 0)
+    assert arena.credits(arena.executor) == FEE
     assert arena.refuses(arena.requester, calls.cancel(request)) == "RequestIsOver"
     arena.check_conservation()
 
@@ -110,7 +104,7 @@ def test_an_executor_that_does_not_answer_pays_for_it_and_is_barred_for_good(are
         arena.stranger.transact(lapse)
         assert status_of(arena, request) == OPEN
         assert free_locked(arena, client) == (free - bond, 0), "the rest of the stake is free again"
-        assert credits_of(arena, arena.requester) == number * (bond - bond // 2)
+        assert arena.credits(arena.requester) == number * (bond - bond // 2)
         assert arena.executor.view("burned") == number * (bond // 2)
     for client in (arena.executor, arena.other):
         assert arena.refuses(client, calls.accept(request)) == "ExecutorBarred"
@@ -119,7 +113,7 @@ def test_an_executor_that_does_not_answer_pays_for_it_and_is_barred_for_good(are
     claim = claim_by(arena, arena.challenger, request)
     arena.pass_time(arena.deployment.parameters.window)
     arena.stranger.transact(calls.finalise(claim))
-    assert credits_of(arena, arena.challenger) == FEE
+    assert arena.credits(arena.challenger) == FEE
     arena.check_conservation()
 
 
@@ -146,7 +140,7 @@ def test_a_claim_that_fell_opens_its_request_again_to_everyone(arena: Arena) -> 
     claim = claim_by(arena, arena.other, request)
     arena.pass_time(arena.deployment.parameters.window)
     arena.stranger.transact(calls.finalise(claim))
-    assert credits_of(arena, arena.other) == FEE
+    assert arena.credits(arena.other) == FEE
     assert arena.executor.view("resultOf", request) == (
         FINAL,
         posted.commitment([tensor_bytes(output) for output in HONEST.outputs]),
@@ -191,6 +185,6 @@ def test_a_cancelled_request_ends_when_its_claim_falls_and_the_fee_goes_back(are
     claim = arena.claim(LIAR, request)
     arena.requester.transact(calls.cancel(request))
     fall(arena, claim)
-    assert (status_of(arena, request), credits_of(arena, arena.requester)) == (ENDED, FEE)
+    assert (status_of(arena, request), arena.credits(arena.requester)) == (ENDED, FEE)
     assert arena.refuses(arena.other, calls.accept(request)) == "RequestNotOpen"
     arena.check_conservation()

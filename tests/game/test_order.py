@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from contracts import calls
-from contracts.abi import _signature, artifact
+from contracts.abi import refute_abi
 from contracts.client import Client
 from contracts.shelf import Run
 from contracts.snapshot import ClaimStatus, DisputeStatus, DisputeView, RequestStatus
@@ -32,7 +32,6 @@ from prover.trace import Array, Execution
 
 STAKE = PARAMETERS.executor_stake
 BURNED, POT = payouts.burned(STAKE, PARAMETERS.burn_share), payouts.pot(STAKE, PARAMETERS.burn_share)
-FUNCTIONS = {_signature(e)[:4]: e["name"] for e in artifact("Refute").abi if e["type"] == "function"}
 OPENS = "challenge", "challengeAt", "proveOutput", "deposit"
 
 
@@ -52,7 +51,7 @@ class Retargeting(Copycat):
 
     def altered(self, data: bytes) -> bytes:
         """The victim's calldata with dispute, position and, where the move carries it, challenger replaced."""
-        name = FUNCTIONS[data[:4]]
+        name = refute_abi().function_of(data)
         if name in OPENS:
             return data
         mine = self._own()
@@ -75,21 +74,16 @@ def tariff_of(stage: Stage, client: Client) -> int:
 
 def gas_of(stage: Stage, client: Client) -> list[tuple[str, int, bool]]:
     """Every transaction of a client: its function, the gas that it took, and whether it succeeded."""
-    eth, sent = stage.commanded.web3.eth, []
-    for number in range(stage.deployment.block, stage.chain.block().number + 1):
-        for transaction in eth.get_block(number, full_transactions=True)["transactions"]:
-            if transaction["from"] == client.address:
-                receipt = eth.get_transaction_receipt(transaction["hash"])
-                name = FUNCTIONS[bytes(transaction["data"])[:4]]
-                sent.append((name, receipt["gasUsed"], receipt["status"] == 1))
-    return sent
+    return [
+        (refute_abi().function_of(bytes(transaction["data"])), receipt["gasUsed"], receipt["status"] == 1)
+        for transaction, receipt in stage.sent([client.address], stage.deployment.block)
+    ]
 
 
 def copied(stage: Stage, copycat: Copycat, lie: Run = LONG_SUM) -> bytes:
     """A lie that an honest watcher disputes while its transactions are copied; the claim's id."""
-    request = stage.ask()
     cheat = stage.executor(lie, LyingDefender, client=stage.another, stake=STAKE)
-    stage.settle_down(cheat, until=lambda: bool(stage.claims_of(request)))
+    request = stage.answered(cheat)
     (claim,) = stage.claims_of(request)
     stage.listeners.append(copycat)
     stage.settle_down(cheat, stage.watcher(), until=lambda: stage.look().claims[claim.id].status is ClaimStatus.FALLEN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from contracts import calls
@@ -55,21 +56,18 @@ class Disputes(Twin):
     def challenge(self, claim: bytes, who: str, *, main: bool, at: bool) -> None:
         """Open a dispute, at a node of the claim if `at`. `main`: by the game's challenger, else one that wanders."""
         game = self.games[claim]
-        execution = game.execution
         wanders = WanderingChallenger(players.honest(), self.rng.randrange)
         challenger = game.challenger if main else wanders
         honest = game.honest if main or game.honest is Side.EXECUTOR else None
-        program, nodes = execution.program, execution.trace.nodes
-        call = calls.challenge(claim, program, execution.trace.root)
-        child = self.rng.randrange(len(nodes))
+        program, trace = game.execution.program, game.execution.trace
+        child = self.rng.randrange(len(trace.nodes))
         if at and main:
-            try:
-                at = isinstance(challenger, Challenger) and (game.intended or ("", ""))[0] != "trace"
-                child = challenger.first_pick(nodes) if isinstance(challenger, Challenger) else child
-            except NothingDiffers:
-                at = False
+            first = _first_pick(game, trace.nodes)
+            at, child = first is not None, first or 0
         if at:
-            call = calls.challenge_at(claim, program, nodes, child)
+            call = calls.challenge_at(claim, program, trace.nodes, child)
+        else:
+            call = calls.challenge(claim, program, trace.root)
         id = bytes(self.protocol.view("disputeId", claim, who))
 
         def then(events: dict[str, dict[str, object]]) -> None:
@@ -141,8 +139,10 @@ class Disputes(Twin):
         cell = contest.position.phase.level, ending
         self.tally.games += 1
         self.tally.cells[cell] += 1
-        if contest.steered and contest.game.intended not in (None, ("", ""), cell):
-            self.tally.astray.append((contest.game.intended or cell, cell))
+        intended = contest.game.intended if contest.steered else None
+        if intended not in (None, cell):
+            assert intended is not None
+            self.tally.astray.append((intended, cell))
 
     def expire(self, ids: list[bytes], who: str) -> bool:
         parties = [Party(self.model.disputes[id].claim, self.model.disputes[id].challenger) for id in ids]
@@ -177,9 +177,19 @@ class Disputes(Twin):
         over = [id for id in self.running() if self.model.now >= self.model.disputes[id].deadline]
         return self.rng.sample(over, len(over))
 
-    def everybody_moves(self, claim: bytes, rounds: int) -> None:
-        """On one claim, who is honest and who is not."""
-        for _ in range(rounds):
-            for id in self.running():
-                if self.model.disputes[id].claim == claim and not self.contests[id].stuck and id in self.running():
-                    self.move(id)
+    def everybody_moves(self, claim: bytes | None = None) -> None:
+        """Who is honest and who is not, once in each dispute of a claim, or of all."""
+        for id in self.running():
+            concerned = claim in (None, self.model.disputes[id].claim)
+            if concerned and not self.contests[id].stuck and id in self.running():  # one before it may have ended it
+                self.move(id)
+
+
+def _first_pick(game: Game, nodes: Sequence[bytes]) -> int | None:
+    """Which of a claim's nodes a game's challenger disputes; None if it begins at the root."""
+    if not isinstance(game.challenger, Challenger) or (game.intended is not None and game.intended[0] == "trace"):
+        return None
+    try:
+        return game.challenger.first_pick(nodes)
+    except NothingDiffers:
+        return None

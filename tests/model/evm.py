@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any
@@ -12,20 +11,12 @@ from pyrevm import EVM, AccountInfo, BlockEnv
 from contracts.abi import Abi, artifact, refute_abi
 from contracts.calls import Call
 from contracts.deployment import Parameters, constructor_arguments
+from tests.contracts.machine import refused
 
 START = 1_700_000_000
 DEPLOYER = "0x" + "99" * 20
 _GAS = 30_000_000
 _BASEFEE, _GASPRICE, _PUSH1, _PUSH32 = 0x48, 0x3A, 0x60, 0x7F
-_REVERTED = re.compile(r"Revert \{.*output: 0x([0-9a-f]*)")
-
-
-class Refused(Exception):
-    """The contract reverted; `name` is its error's."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
 
 
 class Protocol:
@@ -81,9 +72,7 @@ class Protocol:
                 sender, self.address, calldata=data, value=call.value, gas=_GAS, gas_price=self._base_fee
             )
         except RuntimeError as error:
-            output = _REVERTED.search(str(error))
-            name = self._abi.decode_error(bytes.fromhex(output[1]))[0] if output else str(error)
-            raise Refused(name) from None
+            raise refused(error, self._abi) from None
         result = self._evm.result
         assert result is not None
         self.gas = result.gas_used

@@ -19,13 +19,12 @@ from contracts.calls import Call
 from contracts.deployment import DEVNET_PARAMETERS, Parameters
 from contracts.ledger import first_position, position_after
 from contracts.provider import DEVNET_KEYS
-from prover import encoding
 from prover.game.adversaries import LyingDefender, WanderingChallenger
 from prover.game.moves import opened_content
 from prover.game.openings import Opened
 from prover.game.players import Challenger, Defender
 from prover.game.position import Party, Phase, Position, Side
-from prover.trace import Execution, tensor_bytes
+from prover.trace import Execution
 from tests.model.evm import Protocol
 from tests.model.players import INPUTS, PROGRAM, SUMS, faulty, honest, player, remembered_hashes
 
@@ -42,6 +41,8 @@ EXECUTOR, WATCHER, REQUESTER, STRANGER = (account.address for account in _PEOPLE
 EXPIRED_AT_ONCE = 50
 """Disputes in one transaction."""
 FALSE = faulty(SUMS, 0, 1)
+GROWTH = 1.02
+"""Most that a transaction's gas may grow by in a flood: addresses and ids have other zero bytes."""
 
 
 @dataclass
@@ -92,7 +93,6 @@ class _Scene:
         self.spammers = [account.address for account in crowd]
         self.protocol = make(PARAMETERS, [*_PEOPLE, *crowd])
         self.flood = Flood()
-        self.interface = encoding.encode_interface(PROGRAM)
         self.protocol.send(REQUESTER, calls.register_model(PROGRAM, "local"))
         self.protocol.send(EXECUTOR, calls.deposit(stake))
         for account in (WATCHER, *self.spammers):
@@ -107,13 +107,10 @@ class _Scene:
 
     def claim(self, execution: Execution) -> bytes:
         """A request, accepted and answered by the executor; the claim's id. A second passes."""
-        posted = [tensor_bytes(a) for a in INPUTS]
-        model = encoding.model_id(PROGRAM)
-        events = self.send(REQUESTER, calls.request(model, self.interface, posted, FEE, 600))
+        events = self.send(REQUESTER, calls.request_run(PROGRAM, INPUTS, FEE, 600))
         request: bytes = events["Requested"]["request"]
         self.send(EXECUTOR, calls.accept(request))
-        outputs, head = [tensor_bytes(a) for a in execution.outputs], encoding.encode_head(PROGRAM)
-        events = self.send(EXECUTOR, calls.claim(request, head, self.interface, execution.trace.nodes, outputs))
+        events = self.send(EXECUTOR, calls.claim_execution(request, execution))
         self.pass_time(1)
         claim: bytes = events["Claimed"]["claim"]
         return claim

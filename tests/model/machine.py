@@ -17,8 +17,6 @@ ROGUE = st.sampled_from(ROGUES)
 CROWD = st.permutations(ROGUES)
 GAME = st.integers(0, 4 * len(STEERED) - 1)
 FEE, LEAST = st.integers(0, ETHER), st.sampled_from([0, 0, 12 * ETHER])
-
-
 STEPS = 60
 CROWDED = 12
 
@@ -103,7 +101,8 @@ class Machine(RuleBasedStateMachine):
         claim = self._of(self.world.standing(), number)
         for rogue in rogues:
             self.world.challenge(claim, rogue, main=False, at=at)
-        self.world.everybody_moves(claim, rounds)
+        for _ in range(rounds):
+            self.world.everybody_moves(claim)
 
     @precondition(lambda self: self.world.model.claims)
     @rule(number=ANY, who=WHO)

@@ -11,6 +11,7 @@ from tests.model.floods import (
     BOND,
     DELAY,
     EXECUTOR,
+    GROWTH,
     PARAMETERS,
     WATCHER,
     Flood,
@@ -20,8 +21,6 @@ from tests.model.floods import (
 )
 
 DISPUTES, CLAIMS, LIES = 200, 1_000, 200
-GROWTH = 1.02
-"""Of a transaction's gas: addresses and ids have other zero bytes."""
 
 
 @pytest.fixture(scope="module")

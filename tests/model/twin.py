@@ -11,9 +11,9 @@ from contracts.calls import Call
 from contracts.deployment import DEVNET_PARAMETERS, Parameters
 from prover import encoding
 from prover.program import Program
-from prover.trace import tensor_bytes
+from tests.contracts.machine import Refused
 from tests.model import players
-from tests.model.evm import START, Protocol, Refused
+from tests.model.evm import START, Protocol
 from tests.model.games import STEERED, Cell, Game
 from tests.model.ledger import RARE, Ledger
 from tests.model.records import Account, Illegal, Request
@@ -84,14 +84,7 @@ class Twin:
 
     def simple(self, who: str, call: Call, change: Callable[[], object]) -> bool:
         """A call whose model refuses before it changes anything."""
-        done: list[str | None] = []
-
-        def allowed() -> None:
-            done.append(_refusal(change))
-            if done[0] is not None:
-                raise Illegal(done[0])
-
-        return self.both(who, call, allowed, lambda _: None)
+        return self.both(who, call, change, lambda _: None)
 
     def check(self) -> None:
         """INVARIANTS 1, 2, 8 and 9 after each transaction: the model's accounts are the contract's, to the wei."""
@@ -126,12 +119,11 @@ class Twin:
 
     # Requests and claims
 
-    def _register(self, program: Program) -> bytes:
-        model = bytes(encoding.model_id(program))
+    def _register(self, program: Program) -> None:
+        model = encoding.model_id(program)
         if model not in self._models:
             self.protocol.send(REQUESTERS[0], calls.register_model(program, "local"))
             self._models.add(model)
-        return model
 
     def ask(self, who: str, game: Game, fee: int, least: int = 0, only: str | None = None) -> bytes:
         """A request for the outputs of a game's program on the inputs of every game; its id."""
@@ -142,9 +134,8 @@ class Twin:
             made.append(events["Requested"]["request"])
             self.model.request(made[0], Request(who, fee, ANSWER_PERIOD, least, only))
 
-        interface, posted = encoding.encode_interface(program), [tensor_bytes(a) for a in players.INPUTS]
-        model = self._register(program)
-        call = calls.request(model, interface, posted, fee, ANSWER_PERIOD, least, only or calls.NOBODY)
+        self._register(program)
+        call = calls.request_run(program, players.INPUTS, fee, ANSWER_PERIOD, least, only or calls.NOBODY)
         assert self.both(who, call, lambda: None, then)
         return made[0]
 
@@ -159,9 +150,6 @@ class Twin:
 
     def claim(self, request: bytes, who: str, game: Game) -> bytes | None:
         """Answer with the execution of a game's executor; the claim's id if it is taken."""
-        execution = game.execution
-        program, outputs = execution.program, [tensor_bytes(a) for a in execution.outputs]
-        head, interface = encoding.encode_head(program), encoding.encode_interface(program)
         made: list[bytes] = []
 
         def then(events: dict[str, dict[str, bytes]]) -> None:
@@ -169,7 +157,7 @@ class Twin:
             self.model.claim(made[0], request, who)
             self.games[made[0]] = game
 
-        call = calls.claim(request, head, interface, execution.trace.nodes, outputs)
+        call = calls.claim_execution(request, game.execution)
         self.both(who, call, lambda: self.model.require_claim(request, who), then)
         return made[0] if made else None
 

@@ -53,7 +53,8 @@ class World(Disputes):
             return
         for other in others:
             self.challenge(claim, other, main=False, at=False)
-        self.everybody_moves(claim, rounds)
+        for _ in range(rounds):
+            self.everybody_moves(claim)
         self.pass_time(PARAMETERS.clock)
         if over := self.overdue()[:expired]:
             self.expire(over, others[0])
@@ -120,9 +121,7 @@ class World(Disputes):
         self._last_challenges(max((c.window_end for c in self.model.claims.values()), default=0))
         for _ in range(400):
             self.honest_moves()
-            for id in self.running():
-                if not self.contests[id].stuck and id in self.running():
-                    self.move(id)
+            self.everybody_moves()
             self._poke()
             pending = [c for c in self.model.claims.values() if c.over_at is None]
             if not pending and not self._unsettled():

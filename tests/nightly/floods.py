@@ -14,13 +14,10 @@ import time
 
 from deploy.gas.figures import FIGURES
 from tests.model.devnet import Devnet
-from tests.model.floods import BOND, DELAY, EXECUTOR, PARAMETERS, flood_claims, flood_disputes
-from tests.model.test_floods import GROWTH
+from tests.model.floods import BOND, DELAY, EXECUTOR, GROWTH, PARAMETERS, flood_claims, flood_disputes
 from tests.nightly.report import merge
 
 ETHER = 10**18
-
-
 LIMIT = next(figure.limit for figure in FIGURES if figure.name == "largest_tx_gas") or 0
 """Gas of a transaction."""
 
